@@ -1,0 +1,100 @@
+import type { Batch } from '../parse/batch.ts'
+import type { Position } from '../parse/position.ts'
+import type { Reject } from '../reject/reject.ts'
+import type { ColumnType, Encoding, ProgramColumn, Storage } from '../schema/program.ts'
+
+/** A value in a parameter or a result. Timestamps travel as ISO 8601 text, JSON as text, both ways. */
+export type SqlValue = string | number | bigint | boolean | null | Uint8Array
+
+/** A connection that runs one statement. Parameters are `$1`, `$2`, … in both databases. */
+export interface Sql {
+  query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]>
+}
+
+export interface TableName {
+  /** Null: PostgreSQL's search path, SQLite's main. */
+  schema: string | null
+  table: string
+}
+
+/** A column as the database has it (`pg_attribute`, `PRAGMA table_xinfo`). */
+export interface TargetColumn {
+  name: string
+  /** The declared type, as the database prints it. */
+  declared: string
+  type: ColumnType
+  storage: Storage
+  nullable: boolean
+  hasDefault: boolean
+  /** Generated, or an identity column: never written. */
+  generated: boolean
+  /** Of varchar(n) and char(n), in characters. */
+  maxLength: number | null
+}
+
+export interface TargetTable {
+  name: TableName
+  columns: TargetColumn[]
+  /** Names of the primary key's columns, in order; empty: none. */
+  primaryKey: string[]
+  /** Column lists of the unique indexes that have no predicate and no expression, the primary key's among them. */
+  uniqueKeys: string[][]
+}
+
+/** A column of a table that is to be created. */
+export interface NewColumn {
+  name: string
+  type: ColumnType
+  required: boolean
+  unique: boolean
+}
+
+/** What the batches of one load have in common. */
+export interface LoadPlan {
+  jobId: string
+  segment: number
+  table: TableName
+  columns: ProgramColumn[]
+  encoding: Encoding
+  /** How rows travel to PostgreSQL; SQLite has one way. */
+  write: 'copy' | 'unnest'
+  /** Lease epoch under which this process may commit; a checkpoint with another epoch refuses the commit. */
+  epoch: number
+}
+
+/** What became of the rows of a batch; `rejects` holds those that the database refused. */
+export interface Outcome {
+  inserted: number
+  updated: number
+  unchanged: number
+  duplicates: number
+  rejects: Reject[]
+}
+
+/**
+ * A database that rows are loaded into. Two implementations: `postgres/` and `sqlite/` (which works in a thread of its
+ * own, because node:sqlite is synchronous). Every method throws a {@link SluiceError} for what is not in the data.
+ */
+export interface Database extends Sql {
+  readonly kind: 'postgres' | 'sqlite'
+  /** For messages: the URL without its password. */
+  readonly label: string
+  /** SQL for the current time, in the form in which our own tables store times. */
+  readonly now: string
+  /** Undefined where there is no such table. */
+  describe(table: TableName): Promise<TargetTable | undefined>
+  /** How a column of this type would be stored in a table that is created here. */
+  storageFor(type: ColumnType): Storage
+  /** CREATE TABLE; throws when the table exists. */
+  createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void>
+  /** The encoding in which the kernel must write rows of these columns. */
+  encodingFor(columns: ProgramColumn[], write: 'copy' | 'unnest'): Encoding
+  /** Called once before the first {@link commit}. */
+  prepare(plan: LoadPlan): Promise<void>
+  /**
+   * Commits a batch in one transaction: rows, rejects, checkpoint and the job's counters. Rows that the database
+   * refuses become rejects in the same transaction. Resolves when the commit is durable; the batch may be reused then.
+   */
+  commit(batch: Batch, to: Position): Promise<Outcome>
+  close(): Promise<void>
+}
