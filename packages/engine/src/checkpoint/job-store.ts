@@ -1,0 +1,377 @@
+import { SluiceError } from '../errors.ts'
+import type { Position } from '../parse/position.ts'
+import type { Database, SqlValue } from '../write/database.ts'
+import { later, renewed } from './clock.ts'
+import {
+  type Checkpoint,
+  type Job,
+  type JobStatus,
+  type Lease,
+  type SqlRow,
+  type StoredReject,
+  toCheckpoint,
+  toJob,
+  toStoredReject,
+} from './job.ts'
+
+/** A job that is to be created. */
+export interface NewJob
+  extends Pick<Job, 'jobId' | 'source' | 'targetTable' | 'settings' | 'settingsHash' | 'fingerprint' | 'bytesTotal'> {
+  segments: NewSegment[]
+}
+
+export interface NewSegment {
+  /** Name of the file. */
+  source: string
+  /** Where its first record begins. */
+  start: Position
+  /** Null: to the end of the source. */
+  endByte: number | null
+}
+
+/** Keeps the parameters of one statement far below the 32,766 that SQLite takes. */
+const ROWS_PER_STATEMENT = 1_000
+
+/**
+ * The jobs, checkpoints and rejects that a target database holds. The tables must exist (`createTables`). Each method is
+ * a few statements of its own transactions, in an order that leaves a sound state wherever it is cut off; every
+ * comparison of times is made by the database's clock.
+ *
+ * All methods throw what `Database.query` throws.
+ */
+export class JobStore {
+  readonly #database: Pick<Database, 'query' | 'kind' | 'now'>
+
+  constructor(database: Pick<Database, 'query' | 'kind' | 'now'>) {
+    this.#database = database
+  }
+
+  /**
+   * Creates a PENDING job with its checkpoints; the first segment has number 0.
+   *
+   * @param sole Refuse when another load of the same source into the same table is unfinished, so that of two processes
+   *   that start at the same instant at most one goes on.
+   * @throws SluiceError SLUICE_JOB when the id is taken, or by `sole`.
+   */
+  async create(job: NewJob, sole = false): Promise<void> {
+    const { jobId, source, targetTable } = job
+    if (await this.read(jobId)) throw new SluiceError('SLUICE_JOB', `The job id ${jobId} is taken`)
+    const { now } = this.#database
+    // Checkpoints first: a job that can be seen can be claimed. What a creation that was cut off left behind goes away.
+    await this.#run('DELETE FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
+    for (const segments of chunks([...job.segments.entries()])) {
+      const rows = segments.map((_, i) => {
+        const p = (n: number) => `$${1 + i * 6 + n}`
+        return `($1, ${p(1)}, ${p(2)}, ${p(3)}, ${p(4)}, ${p(3)}, ${p(5)}, ${p(6)}, ${now})`
+      })
+      await this.#run(
+        `INSERT INTO ingestion_checkpoints (job_id, segment, source, start_byte, end_byte, committed_byte, committed_line,
+           committed_record, updated_at) VALUES ${rows.join(', ')}`,
+        [
+          jobId,
+          ...segments.flatMap(([i, { source, start, endByte }]) => [
+            i,
+            source,
+            start.byte,
+            endByte,
+            start.line,
+            start.record,
+          ]),
+        ],
+      )
+    }
+    await this.#run(
+      `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
+         bytes_total, created_at, updated_at) VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $7, ${now}, ${now})`,
+      [
+        jobId,
+        source,
+        targetTable,
+        JSON.stringify(job.settings),
+        job.settingsHash,
+        JSON.stringify(job.fingerprint),
+        job.bytesTotal,
+      ],
+    )
+    if (!sole) return
+    // Both may find each other here and give way; that is safe, and starting again helps.
+    const [other] = await this.#unfinished(source, targetTable, jobId)
+    if (!other) return
+    await this.#remove([jobId])
+    throw new SluiceError(
+      'SLUICE_JOB',
+      `Another process has just begun to load ${source} into ${targetTable} (job ${other.jobId}); ` +
+        'let it finish, or run the same command again to go on where it stops',
+    )
+  }
+
+  async read(jobId: string): Promise<Job | undefined> {
+    const [row] = await this.#run('SELECT * FROM ingestion_jobs WHERE job_id = $1', [jobId])
+    return row && toJob(row)
+  }
+
+  /** Newest first; by default 100 of them. */
+  async list(options: { status?: JobStatus; limit?: number } = {}): Promise<Job[]> {
+    const where = options.status ? 'WHERE status = $2' : ''
+    const rows = await this.#run(`SELECT * FROM ingestion_jobs ${where} ORDER BY created_at DESC, job_id LIMIT $1`, [
+      options.limit ?? 100,
+      ...(options.status ? [options.status] : []),
+    ])
+    return rows.map(toJob)
+  }
+
+  /** The newest job of this source and table that is neither COMPLETED nor CANCELLED. */
+  async findUnfinished(source: string, targetTable: string): Promise<Job | undefined> {
+    return (await this.#unfinished(source, targetTable, null))[0]
+  }
+
+  /** COMPLETED jobs of the table whose source had this fingerprint, or this SHA-256; newest first. */
+  async findCompleted(targetTable: string, by: { fingerprint: unknown } | { sha256: string }): Promise<Job[]> {
+    const [column, value] = 'sha256' in by ? ['sha256', by.sha256] : ['fingerprint', JSON.stringify(by.fingerprint)]
+    const rows = await this.#run(
+      `SELECT * FROM ingestion_jobs WHERE target_table = $1 AND ${column} = $2 AND status = 'COMPLETED'
+         ORDER BY created_at DESC, job_id`,
+      [targetTable, value],
+    )
+    return rows.map(toJob)
+  }
+
+  /** The segments of a job, in order. */
+  async checkpoints(jobId: string): Promise<Checkpoint[]> {
+    const rows = await this.#run('SELECT * FROM ingestion_checkpoints WHERE job_id = $1 ORDER BY segment', [jobId])
+    return rows.map(toCheckpoint)
+  }
+
+  /**
+   * Takes the lease of a segment under a new epoch, and makes the job PROCESSING. Every commit renews the lease.
+   *
+   * @param by.owner Who asks, for people to read: host and process. The same owner may claim again.
+   * @param by.seconds Length of the lease.
+   * @param by.dead An owner that is known to live no more: its lease is taken over before it runs out.
+   * @throws SluiceError SLUICE_JOB when the job is missing or complete, or the lease of another owner is alive.
+   */
+  async claim(
+    jobId: string,
+    segment: number,
+    by: { owner: string; seconds: number; dead?: string },
+  ): Promise<Checkpoint> {
+    const { kind, now } = this.#database
+    const [row] = await this.#run(
+      `UPDATE ingestion_checkpoints SET epoch = epoch + 1, lease_owner = $3, lease_expires = ${later(kind, now, '$4')},
+         updated_at = ${now}
+         WHERE job_id = $1 AND segment = $2
+           AND (lease_expires IS NULL OR lease_expires <= ${now} OR lease_owner IN ($3, $5))
+           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status <> 'COMPLETED')
+         RETURNING *`,
+      [jobId, segment, by.owner, by.seconds, by.dead ?? by.owner],
+    )
+    if (!row) throw await this.#refusal(jobId, segment)
+    await this.#run(
+      `UPDATE ingestion_jobs SET status = 'PROCESSING', error = NULL, started_at = coalesce(started_at, ${now}),
+         updated_at = ${now} WHERE job_id = $1 AND status <> 'COMPLETED'`,
+      [jobId],
+    )
+    return toCheckpoint(row)
+  }
+
+  /**
+   * Renews the lease, for the times in which nothing is committed.
+   *
+   * @returns The job's status; CANCELLED asks the worker to stop.
+   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
+   */
+  async renew(lease: Lease): Promise<JobStatus> {
+    const { kind, now } = this.#database
+    const [row] = await this.#run(
+      `UPDATE ingestion_checkpoints SET lease_expires = ${renewed(kind, now)}, updated_at = ${now} WHERE ${HELD}
+         RETURNING (SELECT status FROM ingestion_jobs WHERE job_id = $1) AS status`,
+      held(lease),
+    )
+    if (!row) throw lost(lease)
+    return row.status as JobStatus
+  }
+
+  /**
+   * Gives the lease back so that the next claim need not wait, and makes the job PENDING when nobody else works on it.
+   * Does nothing when the lease is lost.
+   */
+  async release(lease: Lease): Promise<void> {
+    const { now } = this.#database
+    await this.#run(
+      `UPDATE ingestion_jobs SET status = 'PENDING', updated_at = ${now}
+         WHERE job_id = $1 AND status = 'PROCESSING' AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})
+           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints
+             WHERE job_id = $1 AND segment <> $2 AND lease_expires > ${now})`,
+      held(lease),
+    )
+    await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
+  }
+
+  /**
+   * Marks the segment done, gives its lease back, and completes the job when no other segment is left to do.
+   *
+   * @param facts Of the whole source, known now that it was read to its end; kept when the job completes.
+   * @returns Whether this completed the job.
+   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
+   */
+  async finish(lease: Lease, facts: { sha256?: string; bytesTotal?: number } = {}): Promise<boolean> {
+    const { now } = this.#database
+    const done = await this.#run(
+      `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
+      held(lease),
+    )
+    if (done.length === 0) throw lost(lease)
+    const completed = await this.#run(
+      `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
+         sha256 = coalesce($2, sha256), bytes_total = coalesce($3, bytes_total)
+         WHERE job_id = $1 AND status <> 'COMPLETED'
+           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done)
+         RETURNING job_id`,
+      [lease.jobId, facts.sha256 ?? null, facts.bytesTotal ?? null],
+    )
+    return completed.length > 0
+  }
+
+  /** Marks the job FAILED and gives the lease back; it can be claimed again. Does nothing when the lease is lost. */
+  async fail(lease: Lease, error: string): Promise<void> {
+    await this.#run(
+      `UPDATE ingestion_jobs SET status = 'FAILED', error = $4, updated_at = ${this.#database.now}
+         WHERE job_id = $1 AND status <> 'COMPLETED' AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})`,
+      [...held(lease), error],
+    )
+    await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
+  }
+
+  /** Marks the job CANCELLED; its worker learns it from `renew`. Returns false when it was over or cancelled already. */
+  async cancel(jobId: string): Promise<boolean> {
+    const rows = await this.#run(
+      `UPDATE ingestion_jobs SET status = 'CANCELLED', updated_at = ${this.#database.now}
+         WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED') RETURNING job_id`,
+      [jobId],
+    )
+    return rows.length > 0
+  }
+
+  /**
+   * The job's rejects in the order of their records, page by page.
+   *
+   * @param options.open Only those that no replay has closed. Default: all.
+   * @param options.pageSize Default 256: with 64 KB of raw bytes each, a page is at worst 16 MB.
+   */
+  async *rejects(
+    jobId: string,
+    { open = false, pageSize = 256 }: { open?: boolean; pageSize?: number } = {},
+  ): AsyncGenerator<StoredReject[], void, void> {
+    let after: [record: number, id: number] = [0, 0]
+    for (;;) {
+      const rows = await this.#run(
+        `SELECT * FROM failed_imports WHERE job_id = $1 AND (record, id) > ($2, $3) ${open ? 'AND closed_at IS NULL' : ''}
+           ORDER BY record, id LIMIT $4`,
+        [jobId, ...after, pageSize],
+      )
+      const page = rows.map(toStoredReject)
+      const last = page.at(-1)
+      if (last) yield page
+      if (!last || page.length < pageSize) return
+      after = [last.record, last.id]
+    }
+  }
+
+  /**
+   * Closes the rejects of these records, which are loaded now, and moves them from `rejected` to `inserted` in the job's
+   * counters. May be repeated; the job must not be running.
+   *
+   * @returns How many moved in this call. A record dropped as a duplicate is closed but does not move.
+   */
+  async closeRejects(jobId: string, records: number[]): Promise<number> {
+    const { now } = this.#database
+    const before = await this.read(jobId)
+    for (const part of chunks(records)) {
+      await this.#run(
+        `UPDATE failed_imports SET closed_at = ${now}
+           WHERE job_id = $1 AND closed_at IS NULL AND record IN (${part.map((_, i) => `$${i + 2}`).join(', ')})`,
+        [jobId, ...part],
+      )
+    }
+    // Counted afresh instead of by a difference, so that a run after one that was cut off in between puts it right.
+    const open = `(SELECT count(*) FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL AND code <> 'duplicate')`
+    const [after] = await this.#run(
+      `UPDATE ingestion_jobs SET inserted = inserted + rejected - ${open}, replayed = replayed + rejected - ${open},
+         rejected = ${open}, updated_at = ${now} WHERE job_id = $1 RETURNING replayed`,
+      [jobId],
+    )
+    if (!(before && after)) throw new SluiceError('SLUICE_JOB', `There is no job ${jobId}`)
+    return Number(after.replayed) - before.replayed
+  }
+
+  /**
+   * Removes the jobs without a live lease that nothing has happened to for `seconds`, their checkpoints and rejects.
+   *
+   * @returns How many jobs were removed.
+   */
+  async prune(seconds: number): Promise<number> {
+    const { kind, now } = this.#database
+    const old = `updated_at < ${later(kind, now, '$1')}`
+    const jobs = await this.#run(
+      `SELECT job_id FROM ingestion_jobs WHERE ${old} AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints c
+         WHERE c.job_id = ingestion_jobs.job_id AND c.lease_expires > ${now})`,
+      [-seconds],
+    )
+    for (const part of chunks(jobs)) await this.#remove(part.map((row) => String(row.job_id)))
+    await this.#run(
+      `DELETE FROM ingestion_checkpoints WHERE ${old}
+         AND NOT EXISTS (SELECT 1 FROM ingestion_jobs j WHERE j.job_id = ingestion_checkpoints.job_id)`,
+      [-seconds],
+    )
+    return jobs.length
+  }
+
+  #run(text: string, params: SqlValue[] = []): Promise<SqlRow[]> {
+    return this.#database.query<SqlRow>(text, params)
+  }
+
+  async #unfinished(source: string, targetTable: string, except: string | null): Promise<Job[]> {
+    const rows = await this.#run(
+      `SELECT * FROM ingestion_jobs WHERE source = $1 AND target_table = $2
+         AND status NOT IN ('COMPLETED', 'CANCELLED') ${except === null ? '' : 'AND job_id <> $3'}
+         ORDER BY created_at DESC, job_id`,
+      except === null ? [source, targetTable] : [source, targetTable, except],
+    )
+    return rows.map(toJob)
+  }
+
+  /** The job's own row goes last, so that a removal that was cut off is found again. */
+  async #remove(jobIds: string[]): Promise<void> {
+    const list = jobIds.map((_, i) => `$${i + 1}`).join(', ')
+    for (const table of ['failed_imports', 'ingestion_checkpoints', 'ingestion_jobs']) {
+      await this.#run(`DELETE FROM ${table} WHERE job_id IN (${list})`, jobIds)
+    }
+  }
+
+  /** Why a claim matched no row. */
+  async #refusal(jobId: string, segment: number): Promise<SluiceError> {
+    const job = await this.read(jobId)
+    const checkpoint = (await this.checkpoints(jobId)).find((each) => each.segment === segment)
+    if (!(job && checkpoint)) return new SluiceError('SLUICE_JOB', `There is no job ${jobId} with a segment ${segment}`)
+    const what = `Job ${jobId} (${job.source} into ${job.targetTable})`
+    if (job.status === 'COMPLETED') return new SluiceError('SLUICE_JOB', `${what} is complete`)
+    return new SluiceError(
+      'SLUICE_JOB',
+      `${what} is being loaded by ${checkpoint.leaseOwner}, whose lease lasts until ${checkpoint.leaseExpires} unless ` +
+        'it is renewed. Let it finish, or stop it and try again after that time',
+    )
+  }
+}
+
+/** The row of a lease that is still held; its parameters are {@link held}. */
+const HELD = 'job_id = $1 AND segment = $2 AND epoch = $3'
+const held = (lease: Lease) => [lease.jobId, lease.segment, lease.epoch]
+const FREE = 'lease_owner = NULL, lease_expires = NULL'
+
+function lost({ jobId, segment }: Lease): SluiceError {
+  return new SluiceError('SLUICE_LEASE_LOST', `Another process has taken over job ${jobId} (segment ${segment})`)
+}
+
+function* chunks<Item>(items: Item[]): Generator<Item[]> {
+  for (let i = 0; i < items.length; i += ROWS_PER_STATEMENT) yield items.slice(i, i + ROWS_PER_STATEMENT)
+}

@@ -1,0 +1,140 @@
+import { SluiceError } from '../errors.ts'
+import type { Position } from '../parse/position.ts'
+import type { Reject } from '../reject/reject.ts'
+import type { LoadPlan, Outcome, Sql } from '../write/database.ts'
+import { renewed } from './clock.ts'
+
+type Kind = 'postgres' | 'sqlite'
+
+/** Bounds of one INSERT of rejects. A reject carries up to 64 KB, so the bytes must be bounded as well as the rows. */
+const REJECTS_PER_INSERT = 1_000
+const RAW_BYTES_PER_INSERT = 2 << 20
+
+/** The counters of a batch, as the columns of `ingestion_jobs` are called. */
+const COUNTERS = ['records_read', 'inserted', 'updated', 'unchanged', 'duplicates', 'rejected'] as const
+
+/**
+ * Saves what belongs to a batch beside its rows; to be called inside the batch's transaction, at its end, because the
+ * job's row is shared by all segments and stays locked until the commit.
+ *
+ * Stores the rejects, adds the batch to the job's counters, moves the checkpoint to `to` and renews its lease (which
+ * keeps the length it was claimed with).
+ *
+ * @param now SQL for the current time, `Database.now`.
+ * @param rejects Those of the checks and those of the database. The ones with code `duplicate` are stored too, but
+ *   `outcome.duplicates` counts them.
+ * @param recordsRead Records of the batch, the rejected ones included.
+ * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `plan.epoch`; SLUICE_INTERNAL when
+ *   the counts do not balance. Either way the caller rolls back.
+ */
+export async function saveBatch(
+  sql: Sql,
+  now: string,
+  kind: Kind,
+  plan: LoadPlan,
+  outcome: Outcome,
+  rejects: Reject[],
+  recordsRead: number,
+  to: Position,
+): Promise<void> {
+  const { inserted, updated, unchanged, duplicates } = outcome
+  const rejected = rejects.filter(({ errors }) => errors[0]?.code !== 'duplicate').length
+  const counts = [recordsRead, inserted, updated, unchanged, duplicates, rejected]
+  if (recordsRead !== inserted + updated + unchanged + duplicates + rejected) {
+    const list = COUNTERS.map((name, i) => `${name} ${counts[i]}`).join(', ')
+    throw new SluiceError('SLUICE_INTERNAL', `A batch was not committed because its counts do not balance: ${list}`)
+  }
+
+  for (const part of parts(rejects)) {
+    await sql.query(insertRejects(kind, now), [plan.jobId, plan.segment, toJson(kind, part)])
+  }
+
+  const place = [plan.jobId, plan.segment, to.byte]
+  const lease = [plan.epoch, to.line, to.record]
+  let moved: unknown[]
+  if (kind === 'postgres') {
+    // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
+    const text = `WITH counted AS (${addToJob(now, 7)}) ${moveCheckpoint(kind, now)}`
+    moved = await sql.query(text, [...place, ...lease, ...counts])
+  } else {
+    await sql.query(addToJob(now, 4), [...place, ...counts])
+    moved = await sql.query(moveCheckpoint(kind, now), [...place, ...lease])
+  }
+  if (moved.length === 0) {
+    throw new SluiceError(
+      'SLUICE_LEASE_LOST',
+      `Another process has taken over job ${plan.jobId} (segment ${plan.segment}), so this one stops; ` +
+        'nothing of its last batch was committed',
+    )
+  }
+}
+
+/** Parameters: job, segment, byte; the counts from `$first` on. */
+function addToJob(now: string, first: number): string {
+  const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${first + i}`).join(', ')
+  return `UPDATE ingestion_jobs SET ${sums}, updated_at = ${now},
+    bytes_committed = bytes_committed + $3
+      - (SELECT committed_byte FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
+    WHERE job_id = $1`
+}
+
+/** Parameters: job, segment, byte, epoch, line, record. */
+function moveCheckpoint(kind: Kind, now: string): string {
+  return `UPDATE ingestion_checkpoints SET committed_byte = $3, committed_line = $5, committed_record = $6,
+    lease_expires = ${renewed(kind, now)}, updated_at = ${now}
+    WHERE job_id = $1 AND segment = $2 AND epoch = $4 RETURNING segment`
+}
+
+/** Parameters: job, segment, the rejects as a JSON array. */
+function insertRejects(kind: Kind, now: string): string {
+  const columns = 'line, record, byte_offset, column_name, code, message, value, errors, raw_length, raw'
+  const into = `INSERT INTO failed_imports (job_id, segment, created_at, ${columns})`
+  return kind === 'postgres'
+    ? `${into} SELECT CAST($1 AS uuid), CAST($2 AS int), ${now}, line, record, byte_offset, column_name, code, message,
+        value, errors, raw_length, decode(raw, 'base64')
+        FROM jsonb_to_recordset($3) AS r (line bigint, record bigint, byte_offset bigint, column_name text, code text,
+          message text, value text, errors jsonb, raw_length bigint, raw text)`
+    : `${into} SELECT $1, $2, ${now}, value->>'line', value->>'record', value->>'byte_offset', value->>'column_name',
+        value->>'code', value->>'message', value->>'value', value->'errors', value->>'raw_length', unhex(value->>'raw')
+        FROM json_each($3) ORDER BY key`
+}
+
+function toJson(kind: Kind, rejects: Reject[]): string {
+  const rows = rejects.map(({ line, record, byteOffset, errors, raw, rawLength }) => {
+    const [first] = errors
+    return {
+      line,
+      record,
+      byte_offset: byteOffset,
+      column_name: first?.column,
+      code: first?.code,
+      message: first?.message,
+      value: first?.value,
+      errors,
+      raw_length: rawLength,
+      raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString(kind === 'postgres' ? 'base64' : 'hex'),
+    }
+  })
+  return JSON.stringify(rows, (_key, value) => (typeof value === 'string' ? storable(kind, value) : value))
+}
+
+/** PostgreSQL's text cannot hold NUL, and no database takes half of a surrogate pair (a value may be cut in one). */
+function storable(kind: Kind, text: string): string {
+  const wellFormed = text.toWellFormed()
+  return kind === 'postgres' ? wellFormed.replaceAll('\0', '\uFFFD') : wellFormed
+}
+
+function* parts(rejects: Reject[]): Generator<Reject[]> {
+  let part: Reject[] = []
+  let bytes = 0
+  for (const reject of rejects) {
+    if (part.length === REJECTS_PER_INSERT || (part.length > 0 && bytes + reject.raw.length > RAW_BYTES_PER_INSERT)) {
+      yield part
+      part = []
+      bytes = 0
+    }
+    part.push(reject)
+    bytes += reject.raw.length
+  }
+  if (part.length > 0) yield part
+}
