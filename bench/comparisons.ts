@@ -1,0 +1,102 @@
+import { join } from 'node:path'
+import type { Postgres } from './postgres.ts'
+import { type Sample, sample, WORK } from './sample.ts'
+import type { Subject } from './subject.ts'
+import { nodeProgram, timedProgram } from './subjects/node-program.ts'
+import { pgloader } from './subjects/pgloader.ts'
+import { psql } from './subjects/psql.ts'
+import { sluice } from './subjects/sluice.ts'
+import { sqlite3 } from './subjects/sqlite3.ts'
+import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+
+/** Subjects that do the same work, measured in turn; the first one is ours. */
+export interface Comparison {
+  title: string
+  sample: Sample
+  target: Target | null
+  /** Makers, because a program that is missing must not stop the others. */
+  subjects: (() => Subject)[]
+  /** How many times as fast as these, by name, ours has to be at least. */
+  floors: Record<string, number>
+}
+
+/** By the name that `--only` takes. `records`: of the sample file. */
+export const COMPARISONS: Record<string, (records: number, server: Postgres) => Comparison> = {
+  postgres(records, server) {
+    const file = sample(records)
+    return {
+      title: 'PostgreSQL, no index',
+      sample: file,
+      target: postgresTarget(server, ''),
+      subjects: [
+        () => sluice(file, server.url),
+        () => psql(file, server.url),
+        () => nodeProgram('csv-parse | COPY', 'csv-parse-copy.ts', file.path, server.url),
+        () => nodeProgram('csv-parse | unnest', 'csv-parse-unnest.ts', file.path, server.url),
+        () => pgloader(file, server.url),
+      ],
+      floors: { 'psql \\copy': 1.7, 'csv-parse | COPY': 12 },
+    }
+  },
+  'postgres-key'(records, server) {
+    const file = sample(records)
+    return {
+      title: 'PostgreSQL, primary key',
+      sample: file,
+      target: postgresTarget(server, 'primary key'),
+      subjects: [() => sluice(file, server.url), () => psql(file, server.url)],
+      floors: { 'psql \\copy': 1.4 },
+    }
+  },
+  'postgres-bad'(records, server) {
+    const file = sample(records, 1)
+    return {
+      title: 'PostgreSQL, no index, 1 % of the records bad',
+      sample: file,
+      target: postgresTarget(server, ''),
+      subjects: [
+        () => sluice(file, server.url),
+        // It lets a name through that is not UTF-8.
+        () => ({ ...nodeProgram('csv-parse | COPY', 'csv-parse-copy.ts', file.path, server.url), inexact: true }),
+      ],
+      floors: { 'csv-parse | COPY': 12 },
+    }
+  },
+  'sqlite-key'(records) {
+    const file = sample(records)
+    const path = join(WORK, 'customers.db')
+    const target = sqliteTarget(path, 'primary key')
+    return {
+      title: 'SQLite, primary key',
+      sample: file,
+      target,
+      subjects: [() => sluice(file, target.url), () => sqlite3(file, path)],
+      floors: { 'sqlite3 .import': 2 },
+    }
+  },
+  sqlite(records) {
+    const file = sample(records)
+    const path = join(WORK, 'customers.db')
+    const target = sqliteTarget(path, '')
+    return {
+      title: 'SQLite, no key',
+      sample: file,
+      target,
+      subjects: [() => sluice(file, target.url), () => sqlite3(file, path)],
+      floors: {},
+    }
+  },
+  read(records) {
+    const file = sample(records)
+    return {
+      title: 'Reading only: the kernel checks, converts and encodes for PostgreSQL; DuckDB reads text, in one thread',
+      sample: file,
+      target: null,
+      subjects: [
+        () => timedProgram('kernel', 'kernel-read.ts', file.path, file.schema),
+        () => timedProgram('DuckDB read_csv', 'duckdb-read.ts', file.path),
+      ],
+      floors: { 'DuckDB read_csv': 1.4 },
+    }
+  },
+}

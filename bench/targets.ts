@@ -1,0 +1,55 @@
+import { rmSync } from 'node:fs'
+import { DatabaseSync } from 'node:sqlite'
+import type { Postgres } from './postgres.ts'
+
+/** What is filled: emptied before each run, counted after it. */
+export interface Target {
+  url: string
+  reset(): Promise<void>
+  count(): Promise<number>
+  /** CPU time of the server so far; null where there is none. */
+  cpuSeconds: (() => number) | null
+}
+
+/** `customers` in a PostgreSQL server, with the types that a careful person would give it. `key`: such as `primary key`. */
+export function postgresTarget(server: Postgres, key: string): Target {
+  const columns =
+    `id int ${key}, customer_code uuid, first_name text, last_name text, email text, phone text, signup_date date, ` +
+    'amount numeric(12,2), country text, note text, active boolean'
+  return {
+    url: server.url,
+    // The checkpoint writes out what the run before left, which would else be paid for by the next.
+    async reset() {
+      for (const statement of [
+        'drop schema public cascade',
+        'create schema public',
+        `create table customers (${columns})`,
+      ]) {
+        await server.sql(statement)
+      }
+      await server.sql('checkpoint')
+    },
+    count: async () => Number((await server.sql('select count(*) from customers'))[0]?.count),
+    cpuSeconds: server.cpuSeconds,
+  }
+}
+
+/** `customers` in a new SQLite file with SQLite's own settings. `key`: such as `primary key`. */
+export function sqliteTarget(path: string, key: string): Target {
+  const columns =
+    `id INTEGER ${key}, customer_code TEXT, first_name TEXT, last_name TEXT, email TEXT, phone TEXT, signup_date TEXT, ` +
+    'amount REAL, country TEXT, note TEXT, active INTEGER'
+  return {
+    url: `sqlite:${path}`,
+    async reset() {
+      for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+      using database = new DatabaseSync(path)
+      database.exec(`create table customers (${columns})`)
+    },
+    async count() {
+      using database = new DatabaseSync(path, { readOnly: true })
+      return Number(database.prepare('select count(*) count from customers').get()?.count)
+    },
+    cpuSeconds: null,
+  }
+}
