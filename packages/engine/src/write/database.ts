@@ -30,6 +30,11 @@ export interface TargetColumn {
   generated: boolean
   /** Of varchar(n) and char(n), in characters. */
   maxLength: number | null
+  /**
+   * Of timestamp(p) and time(p) with p below 6: the digits of a second's fraction that the column keeps. PostgreSQL rounds
+   * more away in silence, in binary and in text, so the checks before it must refuse them.
+   */
+  fractionDigits?: number
 }
 
 export interface TargetTable {

@@ -1,0 +1,68 @@
+import type { RejectCode } from '../reject/reject.ts'
+
+/** Why a database refused rows. */
+export interface Refusal {
+  code: RejectCode
+  /** The database's own words. */
+  message: string
+  /** Name of the target column where the database tells it. */
+  column: string | null
+  /** Rank of the row that the database named, where it named one. It is only a hint. */
+  row?: number
+}
+
+/** A row that the database refused by itself. */
+export interface GuiltyRow {
+  rank: number
+  refusal: Refusal
+}
+
+/**
+ * Loads `rows` rows and finds exactly those that the database refuses, in ascending order: `attempt(from, to)` loads the
+ * rows of rank `from` up to `to` or changes nothing and says why. For k guilty rows of n it makes O(k log n) attempts.
+ *
+ * Ranges are tried strictly from left to right and a row is guilty only when it fails alone, after everything before
+ * it is in. So the earlier of two conflicting rows wins, however the rows were cut into batches.
+ *
+ * A refused range is split at the row that the database names, else in the middle. The name is a hint because PostgreSQL's COPY
+ * inserts through a buffer: a violation of a CHECK is reported before that of a unique key further up. A name
+ * that proves wrong (the row loads alone) ends the trust in names, so that misleading ones cannot cost an attempt a row.
+ */
+export async function isolate(
+  rows: number,
+  attempt: (from: number, to: number) => Promise<Refusal | undefined>,
+): Promise<GuiltyRow[]> {
+  const guilty: GuiltyRow[] = []
+  // What is still to be loaded, the leftmost range on top. `named` is the row that the database blamed.
+  const ranges = [{ from: 0, to: rows, named: false }]
+  // Rows an attempt may take: small where refusals are dense, so that they do not send the whole rest again each time;
+  // doubled by each success, so that a clean rest costs log n attempts.
+  let span = rows
+  let trustNames = true
+  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
+    const { from } = range
+    const to = Math.min(range.to, from + span)
+    if (from === to) continue
+    if (to < range.to) ranges.push({ from: to, to: range.to, named: false })
+    const refusal = await attempt(from, to)
+    if (refusal === undefined) {
+      if (range.named) trustNames = false
+      span = Math.min(rows, span * 2)
+    } else if (to - from === 1) {
+      guilty.push({ rank: from, refusal })
+    } else if (trustNames && refusal.row !== undefined && refusal.row >= from && refusal.row < to) {
+      const { row } = refusal
+      ranges.push(
+        { from: row + 1, to, named: false },
+        { from: row, to: row + 1, named: true },
+        { from, to: row, named: false },
+      )
+      span = Math.max(1, 2 * (row - from))
+    } else {
+      const middle = (from + to) >>> 1
+      ranges.push({ from: middle, to, named: false }, { from, to: middle, named: false })
+      span = to - middle
+    }
+  }
+  return guilty
+}

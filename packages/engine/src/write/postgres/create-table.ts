@@ -1,0 +1,12 @@
+import type { NewColumn, TableName } from '../database.ts'
+import { quoteName, quoteTable } from './identifier.ts'
+import { created } from './types.ts'
+
+/** CREATE TABLE for columns of a schema. */
+export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
+  const lines = columns.map(({ name, type, required, unique }) =>
+    [quoteName(name), created(type).sql, required && 'NOT NULL', unique && 'UNIQUE'].filter(Boolean).join(' '),
+  )
+  if (primaryKey.length > 0) lines.push(`PRIMARY KEY (${primaryKey.map(quoteName).join(', ')})`)
+  return `CREATE TABLE ${quoteTable(table)} (\n  ${lines.join(',\n  ')}\n)`
+}

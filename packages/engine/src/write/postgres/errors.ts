@@ -1,0 +1,146 @@
+import type { DatabaseError } from 'pg'
+import { SluiceError } from '../../errors.ts'
+import type { RejectCode } from '../../reject/reject.ts'
+
+/**
+ * Who is to blame for an error: a row (it becomes a reject), the moment (trying again may help), or the surroundings
+ * (the load fails, and can be resumed once they are put right).
+ */
+export type Cause = 'data' | 'transient' | 'environment'
+
+/**
+ * SQLSTATEs, and their classes of two characters, that are not the environment's; the longer entry wins.
+ * PostgreSQL, appendix A: https://www.postgresql.org/docs/current/errcodes-appendix.html
+ */
+const CAUSES: Record<string, Exclude<Cause, 'environment'>> = {
+  '22': 'data', // data exception
+  '23': 'data', // integrity constraint violation
+  '44000': 'data', // WITH CHECK OPTION violation of a view
+  '54000': 'data', // program limit: a value too long for an index
+  '54001': 'data', // statement too complex: JSON nested deeper than the server's stack
+  P0: 'data', // raised by PL/pgSQL: RAISE, ASSERT, STRICT
+  '08': 'transient', // connection exception
+  '40': 'transient', // transaction rollback: serialization, deadlock
+  '25P03': 'transient', // idle_in_transaction_session_timeout
+  '25P04': 'transient', // transaction_timeout
+  '53300': 'transient', // too many connections
+  '55P03': 'transient', // lock_timeout
+  '57014': 'transient', // statement_timeout, or cancelled by an administrator
+  '57P01': 'transient', // administrator's shutdown, pg_terminate_backend
+  '57P02': 'transient', // crash of another backend
+  '57P03': 'transient', // starting up or shutting down
+  '57P05': 'transient', // idle_session_timeout
+}
+
+/** In class 22, but no row's fault: malformed COPY data, which is a defect of sluice. */
+const MALFORMED_COPY = '22P04'
+
+/** Codes of Node for a connection that broke or did not come about. ENOTFOUND is a wrong name, not a moment's trouble. */
+const BROKEN_CONNECTION = new Set([
+  'ECONNREFUSED',
+  'ECONNRESET',
+  'EPIPE',
+  'ETIMEDOUT',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'EAI_AGAIN',
+])
+
+/** What pg says, without a code, when the connection ends under it. */
+const ENDED = /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed)/
+
+/** Sorts an error of the driver or of the server by cause; that of a {@link SluiceError} is its `cause`'s. */
+export function classify(error: unknown): Cause {
+  if (error instanceof SluiceError) return error.cause === undefined ? 'environment' : classify(error.cause)
+  if (isDatabaseError(error)) {
+    const code = error.code ?? ''
+    const known = CAUSES[code] ?? CAUSES[code.slice(0, 2)]
+    if (known === 'transient' || code === MALFORMED_COPY) return known === 'transient' ? known : 'environment'
+    // RAISE ... USING ERRCODE may give any code, also one of a class that is otherwise the environment's.
+    return known ?? (error.routine === 'exec_stmt_raise' ? 'data' : 'environment')
+  }
+  return isConnectionLoss(error) ? 'transient' : 'environment'
+}
+
+/** Whether the server itself said it. By its shape, because a caller's pool may come from another copy of pg. */
+export function isDatabaseError(error: unknown): error is DatabaseError {
+  return error instanceof Error && 'severity' in error && 'code' in error
+}
+
+/** Whether the connection is gone, or was never made. */
+export function isConnectionLoss(error: unknown): boolean {
+  if (isDatabaseError(error) || !(error instanceof Error)) return false
+  return BROKEN_CONNECTION.has(nodeCode(error)) || ENDED.test(error.message)
+}
+
+/** The reject code of a data error. */
+export function rejectCode(sqlState: string | undefined): RejectCode {
+  // As the checks before the database have it: too long for varchar(n) is a constraint, no number is a type.
+  if (sqlState === '23505') return 'unique-error'
+  if (sqlState === '22021' || sqlState === '22P05') return 'encoding-error'
+  if (sqlState === '22001' || sqlState === '44000' || sqlState?.startsWith('23')) return 'constraint-error'
+  return sqlState?.startsWith('22') ? 'type-error' : 'database-error'
+}
+
+/**
+ * An error of a statement as a {@link SluiceError}: SLUICE_CONNECT where the connection is gone, else SLUICE_DATABASE;
+ * `cause` keeps the original. `doing` completes "… while".
+ */
+export function explain(error: unknown, label: string, doing: string): SluiceError {
+  if (error instanceof SluiceError) return error
+  if (isConnectionLoss(error) || sqlState(error)?.startsWith('57P0')) {
+    return new SluiceError('SLUICE_CONNECT', `The connection to ${label} broke while ${doing}: ${reason(error)}`, {
+      cause: error,
+    })
+  }
+  const code = sqlState(error)
+  const hint = isDatabaseError(error) && error.hint ? ` Hint: ${error.hint}` : ''
+  return new SluiceError(
+    'SLUICE_DATABASE',
+    `${label} failed while ${doing}: ${reason(error)}${code ? ` (SQLSTATE ${code})` : ''}.${hint}`,
+    { cause: error },
+  )
+}
+
+/** An error of connecting as a SLUICE_CONNECT that says what to do about it. */
+export function explainConnect(
+  error: unknown,
+  server: { label: string; host: string; port: number; user: string; database: string },
+): SluiceError {
+  const { label, host, port, user, database } = server
+  const place = host.startsWith('/') ? `the socket in ${host} (port ${port})` : `${host}:${port}`
+  const state = sqlState(error)
+  const why = reason(error)
+  let message = `Cannot connect to ${label}: ${why}.`
+  if (state === '28P01' || state === '28000' || why.startsWith('SASL')) {
+    message =
+      `${label} refused the login of user "${user}": ${why}. ` +
+      'Set the password in the URL, in PGPASSWORD or in ~/.pgpass; sslmode and pg_hba.conf decide as well who may enter.'
+  } else if (state === '3D000') {
+    message = `There is no database "${database}" at ${place}: ${why}. Create it with createdb, or name another one.`
+  } else if (nodeCode(error) === 'ECONNREFUSED' || nodeCode(error) === 'ENOENT') {
+    message = `No PostgreSQL server answers at ${place}: ${why}. Is it running, and are host and port right?`
+  } else if (nodeCode(error) === 'ENOTFOUND') {
+    message = `There is no host named "${host}": ${why}. Check the URL, or PGHOST.`
+  } else if (nodeCode(error) === 'ETIMEDOUT' || /timeout/.test(why)) {
+    message = `${place} did not answer in time: ${why}. Is a firewall in between? connect_timeout in the URL sets the limit in seconds.`
+  }
+  return new SluiceError('SLUICE_CONNECT', message, { cause: error })
+}
+
+/** Message and detail as the server wrote them, without a full stop at the end. */
+export function reason(error: unknown): string {
+  if (!(error instanceof Error)) return String(error)
+  // Node tries every address of a name and reports all failures in an AggregateError whose own message is empty.
+  const message = error.message || (error instanceof AggregateError ? error.errors.map(reason).join('; ') : error.name)
+  const detail = isDatabaseError(error) && error.detail ? `: ${error.detail}` : ''
+  return `${message}${detail}`.replace(/\.$/, '')
+}
+
+function sqlState(error: unknown): string | undefined {
+  return isDatabaseError(error) ? error.code : undefined
+}
+
+function nodeCode(error: unknown): string {
+  return error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : ''
+}

@@ -1,0 +1,177 @@
+import type { Pool } from 'pg'
+import { saveBatch } from '../../checkpoint/save-batch.ts'
+import { SluiceError } from '../../errors.ts'
+import type { Batch } from '../../parse/batch.ts'
+import type { Position } from '../../parse/position.ts'
+import { rejectRows } from '../../reject/locate.ts'
+import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
+import type { Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import { isolate, type Refusal } from '../isolate.ts'
+import { Blame } from './blame.ts'
+import { type Connector, connector } from './connect.ts'
+import { createTableSql } from './create-table.ts'
+import { baseTypes, describeTable, findRelation } from './describe.ts'
+import { classify, explain, isDatabaseError } from './errors.ts'
+import { copyRows, type LoadRows, unnestRows } from './load-rows.ts'
+import { Session } from './session.ts'
+import { created } from './types.ts'
+
+/**
+ * Opens a PostgreSQL database (12 or newer) to load into. It holds one connection at a time, reconnects by itself when
+ * the next call finds it broken, and repeats nothing: what to retry is the caller's choice (see `classify`).
+ *
+ * @param target `postgres://` URL with libpq's parameters, completed by the PG* variables; or a pool of pg, from which one
+ *   client is taken and, as it has other settings then, removed at the end.
+ * @throws SluiceError SLUICE_CONFIG for a URL that cannot be understood, SLUICE_CONNECT
+ */
+export async function openPostgres(target: string | Pool): Promise<Database> {
+  const database = new Postgres(connector(target))
+  await database.query('SELECT')
+  return database
+}
+
+/**
+ * Opens the transaction of a batch. READ COMMITTED, whatever the role's default is: the checkpoint's comparison sees what
+ * others committed. Deferred constraints are checked at once, so that they name a row and not the whole batch. A
+ * machine that vanishes amid the transaction loses its locks after a minute.
+ */
+const BEGIN = `BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL idle_in_transaction_session_timeout = '60s';
+  SET CONSTRAINTS ALL IMMEDIATE; SAVEPOINT sluice`
+
+class Postgres implements Database {
+  readonly kind = 'postgres'
+  readonly label: string
+  readonly now = 'now()'
+  readonly #connector: Connector
+  #session: Session | undefined
+  /** The call under way: a statement must not slip into the transaction of a batch. */
+  #turn: Promise<unknown> = Promise.resolve()
+  #load: { plan: LoadPlan; loadRows: LoadRows; blame: Blame } | undefined
+
+  constructor(connector: Connector) {
+    this.#connector = connector
+    this.label = connector.label
+  }
+
+  query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]> {
+    return this.#exclusively('running a statement', (session) => session.query<Row>(text, params))
+  }
+
+  describe(table: TableName): Promise<TargetTable | undefined> {
+    return this.#exclusively(`looking at table ${table.table}`, (session) => describeTable(session, table))
+  }
+
+  storageFor(type: ColumnType): Storage {
+    return created(type).storage
+  }
+
+  async createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void> {
+    const statement = createTableSql(table, columns, primaryKey)
+    await this.#exclusively(`creating table ${table.table}`, (session) => session.run(statement))
+  }
+
+  encodingFor(columns: ProgramColumn[], write: 'copy' | 'unnest'): Encoding {
+    return write === 'copy' && columns.every(({ type }) => type.kind !== 'other') ? 'pg-binary' : 'pg-text'
+  }
+
+  async prepare(plan: LoadPlan): Promise<void> {
+    const { table, columns, write } = plan
+    await this.#exclusively(`preparing to load table ${table.table}`, async (session) => {
+      const relation = await findRelation(session, table)
+      if (relation === undefined)
+        throw new SluiceError('SLUICE_DATABASE', `There is no table ${table.table} in ${this.label}`)
+      if (write === 'copy' && relation.kind === 'v' && !relation.takesRows) {
+        throw new SluiceError(
+          'SLUICE_CONFIG',
+          `${table.table} is a view without an INSTEAD OF INSERT trigger, which COPY cannot load. Use --write unnest, or load its table.`,
+        )
+      }
+      const names = columns.map(({ name }) => name)
+      this.#load = {
+        plan,
+        loadRows: write === 'copy' ? copyRows(plan) : unnestRows(plan, await baseTypes(session, relation.oid, names)),
+        blame: new Blame(relation.oid, table.table, names),
+      }
+    })
+  }
+
+  /** Rows that a trigger redirects or swallows count as inserted: the database took them. */
+  commit(batch: Batch, to: Position): Promise<Outcome> {
+    if (this.#load === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
+    const { plan, loadRows, blame } = this.#load
+    return this.#exclusively(`committing records ${batch.from.record + 1} to ${batch.to.record}`, async (session) => {
+      try {
+        await session.run(BEGIN)
+        const guilty = await isolate(batch.rows, attempts(session, batch, loadRows, blame))
+        const rejects = rejectRows(
+          batch,
+          guilty.map(({ rank, refusal: { column, code, message } }) => ({
+            rank,
+            error: { column, code, message, value: null },
+          })),
+        )
+        const outcome = { inserted: batch.rows - rejects.length, updated: 0, unchanged: 0, duplicates: 0, rejects }
+        const all = [...batch.rejects, ...rejects].sort((a, b) => a.record - b.record)
+        await saveBatch(session, this.now, this.kind, plan, outcome, all, batch.rows + batch.rejects.length, to)
+        const tag = await session.run('COMMIT')
+        if (tag !== 'COMMIT')
+          throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
+        return outcome
+      } catch (error) {
+        await rollback(session)
+        throw error
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    await this.#turn
+    const session = this.#session
+    this.#session = undefined
+    await session?.end()
+  }
+
+  /** Runs one call after the other, each on a connection that works. */
+  #exclusively<T>(doing: string, work: (session: Session) => Promise<T>): Promise<T> {
+    const result = this.#turn.then(async () => {
+      if (this.#session?.broken) this.#session = undefined
+      this.#session ??= new Session(await this.#connector.connect())
+      const session = this.#session
+      try {
+        return await work(session)
+      } catch (error) {
+        throw explain(error, this.label, doing)
+      } finally {
+        if (session.broken) await session.end()
+      }
+    })
+    this.#turn = result.catch(() => {})
+    return result
+  }
+}
+
+/** Each attempt ends with the savepoint behind everything that is in and nothing else. */
+function attempts(session: Session, batch: Batch, loadRows: LoadRows, blame: Blame) {
+  let loaded = false
+  return async (from: number, to: number): Promise<Refusal | undefined> => {
+    if (loaded) await session.run('RELEASE SAVEPOINT sluice; SAVEPOINT sluice')
+    try {
+      await loadRows(session, batch, from, to)
+      loaded = true
+      return undefined
+    } catch (error) {
+      if (!isDatabaseError(error) || classify(error) !== 'data') throw error
+      await session.run('ROLLBACK TO SAVEPOINT sluice')
+      loaded = false
+      return blame.refusal(session, error, from)
+    }
+  }
+}
+
+/** Leaves no transaction open. A connection on which even that fails is not used again; the first error is the one to tell. */
+async function rollback(session: Session): Promise<void> {
+  if (session.broken) return
+  await session.run('ROLLBACK').catch(() => {
+    session.broken = true
+  })
+}
