@@ -1,0 +1,117 @@
+/**
+ * `npm run bench:memory`: one load under a memory limit that the kernel enforces, watched from outside.
+ * Options: --rows N (5,000,000), --bad P in percent (1), --to postgres|sqlite (both), --limit MB (512 and 256).
+ * Fails when the receipt does not balance or does not agree with the file, or when memory grows.
+ */
+import { spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { join } from 'node:path'
+import { text } from 'node:stream/consumers'
+import { parseArgs } from 'node:util'
+import { createGroup } from './memory-group.ts'
+import { startPostgres } from './postgres.ts'
+import { readMemory } from './process-memory.ts'
+import { SLUICE, sample, WORK } from './sample.ts'
+import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+
+/** Memory is counted as `docker run --memory` does. */
+const MB = 2 ** 20
+/** Most that a load may hold at once. */
+const PEAK_LIMIT = 128 * MB
+/** How much higher the last quarter may be than the second: what a leak of 2 bytes a record would show in 5M. */
+const GROWTH_LIMIT = 10 * MB
+/** Milliseconds between two looks at the process. */
+const INTERVAL = 50
+
+const { values: flags } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '5000000' },
+    bad: { type: 'string', default: '1' },
+    to: { type: 'string', multiple: true, default: ['postgres', 'sqlite'] },
+    limit: { type: 'string' },
+  },
+})
+
+const file = sample(Number(flags.rows), Number(flags.bad))
+for (const to of flags.to) {
+  if (to === 'sqlite')
+    await watch('SQLite', sqliteTarget(join(WORK, 'memory.db'), 'primary key'), Number(flags.limit ?? 256))
+  else if (to === 'postgres') await withPostgres((target) => watch('PostgreSQL', target, Number(flags.limit ?? 512)))
+  else throw new Error(`--to ${to} is neither postgres nor sqlite`)
+}
+
+async function withPostgres(use: (target: Target) => Promise<void>): Promise<void> {
+  const server = await startPostgres()
+  try {
+    await use(postgresTarget(server, 'primary key'))
+  } finally {
+    await server.stop()
+  }
+}
+
+/** Loads the file in a group of `limit` MB and prints what it held, by quarters of the time it took. */
+async function watch(title: string, target: Target, limit: number): Promise<void> {
+  await target.reset()
+  const group = createGroup(limit * MB)
+  try {
+    const start = performance.now()
+    const { receipt, series, peak } = await load(target, group.enter)
+    const seconds = (performance.now() - start) / 1000
+    const quarters = [0, 1, 2, 3].map((k) => Math.max(...quarter(series, k)))
+    console.log(
+      `\n${title}: ${file.records.toLocaleString('en')} records, ${Math.round(file.bytes / 1e6)} MB, in ${seconds.toFixed(1)} s`,
+    )
+    console.log(`limit ${limit} MB; peak RSS (VmHWM) ${show(peak)}; by quarters ${quarters.map(show).join(', ')}`)
+    console.log(`group: ${group.report()}`)
+    console.log(`receipt: ${JSON.stringify(receipt)}`)
+    const { recordsRead, inserted, updated, unchanged, duplicates, rejected } = receipt
+    expect('the receipt balances', recordsRead === inserted + updated + unchanged + duplicates + rejected)
+    expect('every record was read', recordsRead === file.records)
+    expect('just the bad records were rejected', rejected === file.bad)
+    expect('the table holds what was inserted', (await target.count()) === inserted)
+    expect(`the peak is at most ${show(PEAK_LIMIT)}`, peak <= PEAK_LIMIT)
+    expect('the last quarter is no higher than the second and 10 MB', quarters[3]! <= quarters[1]! + GROWTH_LIMIT)
+  } finally {
+    group.remove()
+  }
+}
+
+async function load({ url }: Target, enter: string) {
+  const options = ['--to', url, '--table', 'customers', '--schema', file.schema, '--json', '--quiet']
+  // The shell enters the group and then becomes the load, so that not one page of it is outside.
+  const child = spawn(
+    'sh',
+    ['-c', `${enter} && exec "$0" "$@"`, process.execPath, SLUICE, 'load', file.path, ...options],
+    {
+      stdio: ['ignore', 'pipe', 'inherit'],
+    },
+  )
+  const series: number[] = []
+  let peak = 0
+  const timer = setInterval(() => {
+    const memory = readMemory(child.pid!)
+    if (!memory) return
+    series.push(memory.rss)
+    peak = memory.peak
+  }, INTERVAL)
+  const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')])
+  clearInterval(timer)
+  if (code !== 0) throw new Error(`the load ended with ${code ?? signal}`)
+  return { receipt: JSON.parse(stdout) as Receipt, series, peak }
+}
+
+type Receipt = Record<'recordsRead' | 'inserted' | 'updated' | 'unchanged' | 'duplicates' | 'rejected', number>
+
+function quarter(series: number[], k: number): number[] {
+  const at = (part: number) => Math.floor((series.length * part) / 4)
+  return series.slice(at(k), at(k + 1))
+}
+
+function expect(what: string, holds: boolean): void {
+  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
+  if (!holds) process.exitCode = 1
+}
+
+function show(bytes: number): string {
+  return `${(bytes / MB).toFixed(0)} MB`
+}
