@@ -25,7 +25,7 @@ const FAST = ['fsync=off', 'full_page_writes=off', 'max_connections=100']
  */
 export async function startPostgres(settings: string[] = FAST): Promise<TestDatabase> {
   const given = process.env.SLUICE_TEST_POSTGRES
-  const server = given ? { url: given, async stop() {} } : await startServer(settings)
+  const server = given ? { url: given, stop: async () => undefined } : await startServer(settings)
   const name = `sluice_${randomUUID().replaceAll('-', '')}`
   const url = new URL(server.url)
   url.pathname = `/${name}`

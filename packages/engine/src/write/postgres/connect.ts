@@ -106,9 +106,11 @@ function poolConnector(pool: pg.Pool): Connector {
   }
 }
 
-/** A connection that dies fails the statement under way; the event that also tells of it must not end the process. */
+/** An `error` event without a listener would end the process. */
 function ignoreLateErrors(client: pg.ClientBase): void {
-  client.on('error', () => {})
+  client.on('error', () => {
+    // The statement under way fails with the same error, or the next one does.
+  })
 }
 
 /** Asked for only when the server wants a password and neither the URL nor PGPASSWORD gave one. */

@@ -42,7 +42,9 @@ export class CopyIn implements Submittable {
     this.#send()
   }
 
-  handleCommandComplete(): void {}
+  handleCommandComplete(): void {
+    // The rows are in, but the connection is free only when the server says so.
+  }
 
   handleReadyForQuery(): void {
     this.#resolve()

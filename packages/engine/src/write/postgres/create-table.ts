@@ -1,6 +1,6 @@
 import type { NewColumn, TableName } from '../database.ts'
+import { created } from './column-types.ts'
 import { quoteName, quoteTable } from './identifier.ts'
-import { created } from './types.ts'
 
 /** CREATE TABLE for columns of a schema. */
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {

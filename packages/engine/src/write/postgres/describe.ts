@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import type { Sql, TableName, TargetColumn, TargetTable } from '../database.ts'
-import { carried } from './types.ts'
+import { carried } from './column-types.ts'
 
 interface Relation {
   oid: number

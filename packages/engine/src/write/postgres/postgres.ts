@@ -3,18 +3,18 @@ import { saveBatch } from '../../checkpoint/save-batch.ts'
 import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
-import { rejectRows } from '../../reject/locate.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
 import type { Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
+import { rejectRows } from '../locate.ts'
 import { Blame } from './blame.ts'
+import { created } from './column-types.ts'
 import { type Connector, connector } from './connect.ts'
 import { createTableSql } from './create-table.ts'
 import { baseTypes, describeTable, findRelation } from './describe.ts'
 import { classify, explain, isDatabaseError } from './errors.ts'
 import { copyRows, type LoadRows, unnestRows } from './load-rows.ts'
 import { Session } from './session.ts'
-import { created } from './types.ts'
 
 /**
  * Opens a PostgreSQL database (12 or newer) to load into. It holds one connection at a time, reconnects by itself when
@@ -145,7 +145,7 @@ class Postgres implements Database {
         if (session.broken) await session.end()
       }
     })
-    this.#turn = result.catch(() => {})
+    this.#turn = result.catch(() => undefined)
     return result
   }
 }

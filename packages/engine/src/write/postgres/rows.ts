@@ -64,7 +64,7 @@ export function textColumns(lines: Uint8Array, columns: number): (string | null)
       at++
     } else if (byte === TAB || byte === NEWLINE) {
       const text = Buffer.from(lines.buffer, lines.byteOffset + start, at - start).toString()
-      lists[column]!.push(text === '\\N' ? null : escaped ? unescape(text) : text)
+      lists[column]!.push(text === '\\N' ? null : escaped ? unescaped(text) : text)
       column = byte === TAB ? column + 1 : 0
       start = at + 1
       escaped = false
@@ -74,6 +74,6 @@ export function textColumns(lines: Uint8Array, columns: number): (string | null)
 }
 
 /** The kernel escapes single characters, never by octal or hexadecimal codes. */
-function unescape(text: string): string {
+function unescaped(text: string): string {
   return text.replace(/\\(.)/gs, (_all, code: string) => NAMED[code] ?? code)
 }

@@ -1,6 +1,6 @@
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
-import { RAW_LIMIT, type Reject, type RejectError } from './reject.ts'
+import { RAW_LIMIT, type Reject, type RejectError } from '../reject/reject.ts'
 
 const LF = 0x0a
 const CR = 0x0d
