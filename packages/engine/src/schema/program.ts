@@ -30,8 +30,19 @@ export type ColumnType =
 
 /** How the database stores a column: chooses the kernel's encoder. */
 export type Storage =
-  | 'pg-int2' | 'pg-int4' | 'pg-int8' | 'pg-numeric' | 'pg-float8' | 'pg-bool' | 'pg-date' | 'pg-time'
-  | 'pg-timestamp' | 'pg-timestamptz' | 'pg-uuid' | 'pg-text' | 'pg-jsonb'
+  | 'pg-int2'
+  | 'pg-int4'
+  | 'pg-int8'
+  | 'pg-numeric'
+  | 'pg-float8'
+  | 'pg-bool'
+  | 'pg-date'
+  | 'pg-time'
+  | 'pg-timestamp'
+  | 'pg-timestamptz'
+  | 'pg-uuid'
+  | 'pg-text'
+  | 'pg-jsonb'
   /** INTEGER, booleans as 0 and 1. */
   | 'sqlite-integer'
   /** REAL, the nearest double. */
