@@ -18,7 +18,7 @@ export default {
       comment: 'Files in a cycle cannot be read, tested or replaced one at a time.',
       severity: 'error',
       from: {},
-      to: { circular: true, dependencyTypesNot: ['type-only'] },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ['type-only'] } },
     },
     {
       name: 'stage-keeps-to-its-room',
