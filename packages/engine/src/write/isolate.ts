@@ -25,44 +25,56 @@ export interface GuiltyRow {
  * it is in. So the earlier of two conflicting rows wins, however the rows were cut into batches.
  *
  * A refused range is split at the row that the database names, else in the middle. The name is a hint because PostgreSQL's COPY
- * inserts through a buffer: a violation of a CHECK is reported before that of a unique key further up. A name
- * that proves wrong (the row loads alone) ends the trust in names, so that misleading ones cannot cost an attempt a row.
+ * inserts through a buffer: a violation of a CHECK is reported before that of a unique key further up. Misleading
+ * names cannot cost an attempt a row: one that proves wrong (the row loads alone) ends the trust in names, and what
+ * stands before a named row is split by names only {@link NAMES_IN_A_ROW} times more.
  */
 export async function isolate(
   rows: number,
   attempt: (from: number, to: number) => Promise<Refusal | undefined>,
 ): Promise<GuiltyRow[]> {
   const guilty: GuiltyRow[] = []
-  // What is still to be loaded, the leftmost range on top. `named` is the row that the database blamed.
-  const ranges = [{ from: 0, to: rows, named: false }]
+  // What is still to be loaded, the leftmost range on top.
+  const ranges: Range[] = [{ from: 0, to: rows, names: NAMES_IN_A_ROW, named: false }]
   // Rows an attempt may take: small where refusals are dense, so that they do not send the whole rest again each time;
   // doubled by each success, so that a clean rest costs log n attempts.
   let span = rows
   let trustNames = true
   for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
-    const { from } = range
+    const { from, names } = range
     const to = Math.min(range.to, from + span)
     if (from === to) continue
-    if (to < range.to) ranges.push({ from: to, to: range.to, named: false })
+    if (to < range.to) ranges.push({ from: to, to: range.to, names, named: false })
     const refusal = await attempt(from, to)
     if (refusal === undefined) {
       if (range.named) trustNames = false
       span = Math.min(rows, span * 2)
     } else if (to - from === 1) {
       guilty.push({ rank: from, refusal })
-    } else if (trustNames && refusal.row !== undefined && refusal.row >= from && refusal.row < to) {
+    } else if (trustNames && names > 0 && refusal.row !== undefined && refusal.row >= from && refusal.row < to) {
       const { row } = refusal
-      ranges.push(
-        { from: row + 1, to, named: false },
-        { from: row, to: row + 1, named: true },
-        { from, to: row, named: false },
-      )
+      ranges.push({ from: row + 1, to, names, named: false })
+      ranges.push({ from: row, to: row + 1, names, named: true })
+      ranges.push({ from, to: row, names: names - 1, named: false })
       span = Math.max(1, 2 * (row - from))
     } else {
       const middle = (from + to) >>> 1
-      ranges.push({ from: middle, to, named: false }, { from, to: middle, named: false })
+      ranges.push({ from: middle, to, names, named: false })
+      ranges.push({ from, to: middle, names, named: false })
       span = to - middle
     }
   }
   return guilty
+}
+
+/** Rows that an honest server names one before the other: by CHECK, by unique key, by a trigger at the statement's end. */
+const NAMES_IN_A_ROW = 3
+
+interface Range {
+  from: number
+  to: number
+  /** How often it may still be split at a name. */
+  names: number
+  /** It is the one row that the database blamed. */
+  named: boolean
 }

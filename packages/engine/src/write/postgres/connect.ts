@@ -129,6 +129,7 @@ type SslFiles = Pick<ReturnType<typeof parseUrl>, 'sslRootCert' | 'sslCert' | 's
 async function tlsOptions(sslMode: string, { sslRootCert, sslCert, sslKey }: SslFiles): Promise<ConnectionOptions> {
   const read = async (path: string | undefined) => {
     if (path === undefined) return undefined
+    // biome-ignore lint/plugin: a certificate or a key, some kilobytes
     return readFile(path).catch((cause: unknown) => {
       throw new SluiceError('SLUICE_CONFIG', `Cannot read the TLS file ${path}: ${reason(cause)}`, { cause })
     })
