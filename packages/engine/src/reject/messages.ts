@@ -143,7 +143,7 @@ export function describeError(
 const SHOWN = 100
 
 function quoted(value: string): string {
-  return `"${cut(value, SHOWN)}"`
+  return `"${cut(value, SHOWN)}${value.length > SHOWN ? '…' : ''}"`
 }
 
 function cut(text: string, limit: number): string {
