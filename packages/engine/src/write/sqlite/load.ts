@@ -1,0 +1,168 @@
+import type { StatementSync } from 'node:sqlite'
+import { saveBatch } from '../../checkpoint/save-batch.ts'
+import type { Batch } from '../../parse/batch.ts'
+import type { Position } from '../../parse/position.ts'
+import type { LoadPlan, Outcome } from '../database.ts'
+import { isolate, type Refusal } from '../isolate.ts'
+import { rejectRows } from '../locate.ts'
+import type { Connection } from './connection.ts'
+import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
+import { databaseImage } from './image.ts'
+import { decodeRecord } from './record.ts'
+import { NOW, quote } from './sql.ts'
+import { StageFile } from './stage.ts'
+
+/** What the thread knows of a plan: its columns' functions cannot be sent. */
+export type ThreadPlan = Omit<LoadPlan, 'columns'> & { columns: string[] }
+
+/** Characters of a message that are kept: a trigger may put a whole value into it. */
+const MESSAGE_LIMIT = 1_000
+
+/** SQLITE_ERROR: for a statement that compiles, what a function says of a value (`malformed JSON`, `integer overflow`). */
+const GENERIC_ERROR = 1
+
+/**
+ * Commits batches to one table. The kernel's pages become a database file beside the real one, and one
+ * `INSERT … SELECT` moves the rows: SQLite then takes them at the speed of its own virtual machine, without a call a row.
+ */
+export class Load {
+  readonly #connection: Connection
+  readonly #plan: ThreadPlan
+  /** The table's name as SQLite's messages have it. */
+  readonly #table: string
+  readonly #stage: StageFile
+  readonly #insertRange: StatementSync
+  readonly #insertOne: StatementSync
+  /** Of the stage's image. */
+  #changeCounter = 1
+  /** Ranges of the batch that are in the transaction. */
+  #loaded: { from: number; to: number }[] = []
+
+  constructor(connection: Connection, plan: ThreadPlan, table: string) {
+    this.#connection = connection
+    this.#plan = plan
+    this.#table = table
+    this.#stage = new StageFile(connection.folder)
+    const { db } = connection
+    try {
+      this.#stage.write(databaseImage(new Uint8Array(0), plan.columns.length, this.#changeCounter))
+      db.prepare('ATTACH $1 AS stage').run({ $1: this.#stage.path })
+      this.#stage.hide()
+      // OR ABORT, also where the table says otherwise: a refused row must be seen, and undo its statement and no more.
+      const into = `INSERT OR ABORT INTO main.${quote(table)} (${plan.columns.map(quote).join(', ')})`
+      const values = plan.columns.map((_, i) => `c${i}`).join(', ')
+      this.#insertRange = db.prepare(`${into} SELECT ${values} FROM stage.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`)
+      this.#insertOne = db.prepare(`${into} VALUES (${plan.columns.map(() => '?').join(', ')})`)
+    } catch (error) {
+      this.close()
+      throw error
+    }
+  }
+
+  /** Rows that a trigger swallows count as inserted: the database took them. */
+  async commit(batch: Batch, to: Position): Promise<Outcome> {
+    const { db } = this.#connection
+    this.#changeCounter++
+    this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
+    this.#loaded = []
+    // IMMEDIATE: waits for other writers here, where nothing is lost by it.
+    db.exec('BEGIN IMMEDIATE')
+    try {
+      const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
+      const rejects = rejectRows(
+        batch,
+        guilty.map(({ rank, refusal: { column, code, message } }) => ({
+          rank,
+          error: { column, code, message, value: null },
+        })),
+      )
+      const outcome = { inserted: batch.rows - rejects.length, updated: 0, unchanged: 0, duplicates: 0, rejects }
+      const all = [...batch.rejects, ...rejects].sort((a, b) => a.record - b.record)
+      const plan = { ...this.#plan, columns: [] }
+      await saveBatch(this.#connection, NOW, 'sqlite', plan, outcome, all, batch.rows + batch.rejects.length, to)
+      db.exec('COMMIT')
+      return outcome
+    } catch (error) {
+      // SQLite may have rolled back by itself: https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+      if (db.isTransaction) db.exec('ROLLBACK')
+      throw error
+    }
+  }
+
+  close(): void {
+    const { db } = this.#connection
+    const attached = db.prepare(`SELECT 1 FROM pragma_database_list WHERE name = 'stage'`).get()
+    if (attached) db.exec('DETACH stage')
+    this.#stage.close()
+  }
+
+  /** Loads the rows of rank `from` up to `to`, or changes nothing and says why. */
+  #attempt(batch: Batch, from: number, to: number): Refusal | undefined {
+    const { db } = this.#connection
+    // A trigger's RAISE(FAIL) leaves what its statement did before.
+    db.exec('SAVEPOINT attempt')
+    try {
+      this.#insert(batch, from, to)
+    } catch (error) {
+      if (!(isSqliteError(error) && this.#isData(error))) throw error
+      if (db.isTransaction) db.exec('ROLLBACK TO attempt; RELEASE attempt')
+      else this.#loadAgain(batch)
+      return this.#refusal(error)
+    }
+    db.exec('RELEASE attempt')
+    this.#loaded.push({ from, to })
+    return undefined
+  }
+
+  /** Rows too big for a page go in one by one, at their place among the others. */
+  #insert(batch: Batch, from: number, to: number): void {
+    let next = from
+    for (const { rank, record } of batch.large) {
+      if (rank < from || rank >= to) continue
+      this.#insertStaged(next, rank)
+      this.#insertOne.run(...decodeRecord(record))
+      next = rank + 1
+    }
+    this.#insertStaged(next, to)
+  }
+
+  #insertStaged(from: number, to: number): void {
+    if (from < to) this.#insertRange.run(from + 1, to)
+  }
+
+  /** A trigger's RAISE(ROLLBACK) has undone the whole transaction. */
+  #loadAgain(batch: Batch): void {
+    this.#connection.db.exec('BEGIN IMMEDIATE')
+    for (const { from, to } of this.#loaded) this.#insert(batch, from, to)
+  }
+
+  #isData(error: SqliteError): boolean {
+    return classify(error) === 'data' || (error.errcode === GENERIC_ERROR && this.#compiles())
+  }
+
+  #compiles(): boolean {
+    try {
+      this.#connection.db.prepare(this.#insertRange.sourceSQL)
+      return true
+    } catch (error) {
+      // The table or a column of it is gone.
+      if (isSqliteError(error)) return false
+      throw error
+    }
+  }
+
+  #refusal(error: SqliteError): Refusal {
+    const { message } = error
+    const place = /(?:constraint failed:|column) (.*)$/s.exec(message)?.[1]
+    // Of several columns, the first; names may hold commas and dots, so they are looked for instead of cut out.
+    const column = this.#plan.columns.find((name) => {
+      const full = `${this.#table}.${name}`
+      return place === full || place?.startsWith(`${full}, ${this.#table}.`)
+    })
+    return {
+      code: rejectCode(error),
+      message: message.length > MESSAGE_LIMIT ? `${message.slice(0, MESSAGE_LIMIT)}…`.toWellFormed() : message,
+      column: column ?? null,
+    }
+  }
+}

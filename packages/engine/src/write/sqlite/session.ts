@@ -1,0 +1,66 @@
+import { SluiceError } from '../../errors.ts'
+import type { Batch } from '../../parse/batch.ts'
+import type { Position } from '../../parse/position.ts'
+import type { NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import { createTableSql, describeTable } from './columns.ts'
+import { Connection } from './connection.ts'
+import { explain } from './errors.ts'
+import { Load, type ThreadPlan } from './load.ts'
+
+/** What the thread does for its `Database`; every method can be called from the other side. */
+export class Session {
+  readonly #path: string
+  readonly #connection: Connection
+  #load: Load | undefined
+
+  constructor(path: string, busyTimeout: number) {
+    this.#path = path
+    this.#connection = new Connection(path, busyTimeout)
+  }
+
+  query(text: string, params?: SqlValue[]): Promise<Record<string, SqlValue>[]> {
+    return this.#explaining('running a statement', () => this.#connection.query(text, params))
+  }
+
+  describe(table: TableName): Promise<TargetTable | undefined> {
+    return this.#explaining(`looking at table ${table.table}`, () => describeTable(this.#connection, table))
+  }
+
+  createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void> {
+    return this.#explaining(`creating table ${table.table}`, () =>
+      this.#connection.db.exec(createTableSql(table, columns, primaryKey)),
+    )
+  }
+
+  prepare(plan: ThreadPlan): Promise<void> {
+    return this.#explaining(`preparing to load table ${plan.table.table}`, async () => {
+      const target = await describeTable(this.#connection, plan.table)
+      if (!target) throw new SluiceError('SLUICE_DATABASE', `There is no table ${plan.table.table} in ${this.#path}`)
+      this.#load?.close()
+      this.#load = undefined
+      this.#load = new Load(this.#connection, plan, target.name.table)
+    })
+  }
+
+  commit(batch: Batch, to: Position): Promise<Outcome> {
+    return this.#explaining(`committing records ${batch.from.record + 1} to ${to.record}`, () => {
+      if (!this.#load) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
+      return this.#load.commit(batch, to)
+    })
+  }
+
+  close(): Promise<void> {
+    return this.#explaining('closing', () => {
+      this.#load?.close()
+      this.#connection.close()
+    })
+  }
+
+  async #explaining<T>(doing: string, work: () => T | Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw explain(error, `${doing} in ${this.#path}`)
+    }
+  }
+}

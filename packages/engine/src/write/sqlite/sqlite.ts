@@ -1,0 +1,132 @@
+import { extname } from 'node:path'
+import { Worker } from 'node:worker_threads'
+import { SluiceError } from '../../errors.ts'
+import type { Batch } from '../../parse/batch.ts'
+import type { Position } from '../../parse/position.ts'
+import type { ColumnType, Encoding, Storage } from '../../schema/program.ts'
+import type { Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type { Call, Method, Reply, Result, ThreadOptions } from './channel.ts'
+import { storageFor } from './columns.ts'
+import { receiveError } from './errors.ts'
+import { NOW } from './sql.ts'
+
+/**
+ * Opens an SQLite file to load into; a missing one is made. All work happens in a thread of its own, one call after the
+ * other, so the caller's event loop never waits for the disk. The thread keeps no process alive between calls.
+ *
+ * Commits are durable (`synchronous=FULL`); the journal mode stays as the file has it. Rows travel through a private
+ * temporary file beside the database, or in `$SLUICE_TMP_DIR`, as large as a batch.
+ *
+ * @param path File, or `:memory:`.
+ * @param options.busyTimeout How long a call waits for another process's lock before it fails with a transient error (see
+ *   `classify`), in ms. Default: 5,000. It bounds how long a process that is told to end waits for the thread.
+ * @throws SluiceError SLUICE_CONNECT when the file cannot be opened or is not a database.
+ */
+export async function openSqlite(path: string, { busyTimeout = 5_000 } = {}): Promise<Database> {
+  const thread = new Thread({ path, busyTimeout })
+  await thread.opened
+  return new Sqlite(path, thread)
+}
+
+class Sqlite implements Database {
+  readonly kind = 'sqlite'
+  readonly label: string
+  readonly now = NOW
+  readonly #thread: Thread
+
+  constructor(path: string, thread: Thread) {
+    this.label = `sqlite:${path}`
+    this.#thread = thread
+  }
+
+  query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]> {
+    return this.#thread.call('query', text, params) as Promise<Row[]>
+  }
+
+  describe(table: TableName): Promise<TargetTable | undefined> {
+    return this.#thread.call('describe', table)
+  }
+
+  storageFor(type: ColumnType): Storage {
+    return storageFor(type)
+  }
+
+  createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void> {
+    return this.#thread.call('createTable', table, columns, primaryKey)
+  }
+
+  encodingFor(): Encoding {
+    return 'sqlite-page'
+  }
+
+  prepare(plan: LoadPlan): Promise<void> {
+    // A column may carry a function, which cannot be sent.
+    return this.#thread.call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
+  }
+
+  commit(batch: Batch, to: Position): Promise<Outcome> {
+    return this.#thread.call('commit', batch, to)
+  }
+
+  async close(): Promise<void> {
+    if (this.#thread.ended) return
+    try {
+      await this.#thread.call('close')
+    } finally {
+      await this.#thread.end()
+    }
+  }
+}
+
+interface Waiting {
+  resolve(value: unknown): void
+  reject(error: SluiceError): void
+}
+
+/** The other side of `worker.ts`: sends calls, and gives each the reply that comes in its turn. */
+class Thread {
+  readonly opened: Promise<unknown>
+  ended = false
+  readonly #worker: Worker
+  readonly #waiting: Waiting[] = []
+
+  constructor(options: ThreadOptions) {
+    // The compiler rewrites imports, not URLs: run from TypeScript the thread is worker.ts, from JavaScript worker.js.
+    const script = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
+    this.#worker = new Worker(script, { workerData: options, name: 'sluice-sqlite' })
+    this.#worker.on('message', (reply: Reply) => this.#settle(reply))
+    this.#worker.on('error', (cause) => this.#fail('failed', cause))
+    this.#worker.on('exit', () => this.#fail('has ended'))
+    this.opened = this.#wait()
+    this.opened.catch(() => this.end())
+  }
+
+  call<M extends Method>(method: M, ...args: Call<M>['args']): Promise<Result<M>> {
+    if (this.ended) return Promise.reject(new SluiceError('SLUICE_INTERNAL', `${method}() came after close()`))
+    this.#worker.postMessage({ method, args } satisfies Call<M>)
+    return this.#wait() as Promise<Result<M>>
+  }
+
+  async end(): Promise<void> {
+    this.ended = true
+    await this.#worker.terminate()
+  }
+
+  #wait(): Promise<unknown> {
+    this.#worker.ref()
+    return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  #settle(reply: Reply): void {
+    const waiting = this.#waiting.shift()!
+    if (this.#waiting.length === 0) this.#worker.unref()
+    if ('error' in reply) waiting.reject(receiveError(reply.error))
+    else waiting.resolve(reply.value)
+  }
+
+  #fail(what: string, cause?: unknown): void {
+    this.ended = true
+    const error = new SluiceError('SLUICE_INTERNAL', `The thread that writes to SQLite ${what}`, { cause })
+    for (const { reject } of this.#waiting.splice(0)) reject(error)
+  }
+}
