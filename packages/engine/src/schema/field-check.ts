@@ -10,7 +10,7 @@ export interface FieldCheck {
 }
 
 const TEXT: ColumnType = { kind: 'text' }
-const NUMBER = '[+-]?(?:\\d+\\.?\\d*|\\.\\d+)'
+const NUMBER = '[+-]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)'
 
 /** Text that must look in a certain way. The expressions take linear time: no repetition within a repetition overlaps. */
 function shaped(what: string, shape: RegExp, type: ColumnType = TEXT): FieldCheck {

@@ -54,7 +54,7 @@ export function isLimit(type: ColumnType, text: string): boolean {
       return fitsInteger(text, type.bytes)
     case 'numeric':
     case 'float8':
-      return /^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d{1,4})?$/.test(text) && fitsNumeric(text)
+      return /^[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?$/.test(text) && fitsNumeric(text)
     case 'date':
       return isDate(text)
     case 'time':

@@ -1,0 +1,46 @@
+import { type CellKind, cellKind } from './cell-kind.ts'
+import type { Cell, SourceRecord } from './records.ts'
+
+/** Whether the first record is a header, and why. */
+export interface HeaderVerdict {
+  header: boolean
+  because: string
+  sure: boolean
+}
+
+/** Kinds that names of columns do not have. */
+const TYPED: readonly CellKind[] = ['number', 'time', 'word', 'id']
+/** A value of the first record that is found again so often below is a value, not a name. A header may come once more, where files were joined. */
+const REPEATS = 2
+
+/** The first record is the header, unless its cells look like those below them and none looks like a name above values. */
+export function judgeHeader([first, ...below]: readonly SourceRecord[]): HeaderVerdict {
+  if (!first || below.length === 0) return { header: true, because: 'no record below the first', sure: false }
+  let alike: string | undefined
+  let repeated: string | undefined
+  for (const [index, { text }] of first.cells.entries()) {
+    const column = below.flatMap(({ cells }) => cells[index] ?? [])
+    const kind = kindOf(column)
+    if (kind && text.trim() !== '') {
+      if (cellKind(text) !== kind)
+        return { header: true, because: `${quote(text)} stands above ${kind}s`, sure: true }
+      alike ??= text
+    } else if (text !== '' && column.filter((cell) => cell.text === text).length >= REPEATS) repeated ??= text
+  }
+  if (alike !== undefined)
+    return { header: false, because: `${quote(alike)} is like the values below it`, sure: true }
+  if (repeated !== undefined) {
+    return { header: false, because: `${quote(repeated)} is found again below`, sure: false }
+  }
+  return { header: true, because: 'nothing speaks against it', sure: true }
+}
+
+const quote = (text: string) => JSON.stringify(text.slice(0, 40))
+
+/** The kind that all cells of a column have, where it tells values from names. */
+function kindOf(cells: readonly Cell[]): CellKind | undefined {
+  const kinds = new Set(cells.map(({ text }) => cellKind(text)))
+  kinds.delete('empty')
+  const [kind] = kinds
+  return kinds.size === 1 && kind && TYPED.includes(kind) ? kind : undefined
+}

@@ -1,0 +1,156 @@
+import { SluiceError } from '../errors.ts'
+import type { Dialect } from '../parse/dialect.ts'
+import { defined, type JsonReader, jsonReader, showAll } from './read-json.ts'
+import { parseTableSchema, type TableSchema } from './table-schema.ts'
+
+/** Rejected records that a load may have: so many, or so many of a hundred. */
+export type ErrorBudget = { rows: number } | { percent: number }
+
+/** Everything about one kind of import; each part has the meaning and the default of the option of the same name. */
+export interface Profile {
+  table?: string
+  /** The schema itself, or the path of its file, from the folder of the profile. */
+  schema?: TableSchema | string
+  dialect?: Partial<Dialect>
+  key?: string[]
+  onConflict?: 'reject' | 'skip' | 'update'
+  dedupe?: 'none' | 'key' | 'content'
+  write?: 'copy' | 'unnest'
+  batchRows?: number
+  maxErrors?: ErrorBudget
+  atomic?: boolean
+  rejectTable?: string
+  unknownColumns?: 'reject' | 'ignore' | 'metadata'
+  set?: Record<string, string | null>
+  provenance?: boolean
+}
+
+const KEYS: readonly (keyof Profile)[] = [
+  'table',
+  'schema',
+  'dialect',
+  'key',
+  'onConflict',
+  'dedupe',
+  'write',
+  'batchRows',
+  'maxErrors',
+  'atomic',
+  'rejectTable',
+  'unknownColumns',
+  'set',
+  'provenance',
+]
+const DIALECT_KEYS: readonly (keyof Dialect)[] = [
+  'delimiter',
+  'quote',
+  'escape',
+  'comment',
+  'header',
+  'lineEnd',
+  'nullWords',
+]
+
+/**
+ * Checks a profile that came from a user. A key that is not a profile's is refused, so that a slip of the pen is not
+ * an option that silently has its default.
+ *
+ * @param value a parsed JSON document
+ * @param document how messages name it, e.g. its path; default `profile`
+ * @throws SluiceError SLUICE_CONFIG with the path of what is wrong; SLUICE_SCHEMA where it is in the schema
+ */
+export function parseProfile(value: unknown, document = 'profile'): Profile {
+  const read = jsonReader('SLUICE_CONFIG', document)
+  const root = knownKeys(read, '', value, KEYS, document)
+  const get = (key: keyof Profile) => root.get(key)
+  const schema = get('schema')
+  const key = get('key')
+  return defined<Profile>({
+    table: text(read, 'table', get('table')),
+    schema:
+      schema === undefined || typeof schema === 'string'
+        ? text(read, 'schema', schema)
+        : parseTableSchema(schema, `${document}: schema`),
+    dialect: get('dialect') === undefined ? undefined : parseDialect(read, get('dialect'), document),
+    key: typeof key === 'string' ? key.split(',').map((name) => name.trim()) : read.strings('key', key),
+    onConflict: read.oneOf('onConflict', get('onConflict'), ['reject', 'skip', 'update']),
+    dedupe: read.oneOf('dedupe', get('dedupe'), ['none', 'key', 'content']),
+    write: read.oneOf('write', get('write'), ['copy', 'unnest']),
+    batchRows: read.count('batchRows', get('batchRows'), 1),
+    maxErrors: get('maxErrors') === undefined ? undefined : parseErrorBudget(read, get('maxErrors')),
+    atomic: read.boolean('atomic', get('atomic')),
+    rejectTable: text(read, 'rejectTable', get('rejectTable')),
+    unknownColumns: read.oneOf('unknownColumns', get('unknownColumns'), ['reject', 'ignore', 'metadata']),
+    set: get('set') === undefined ? undefined : parseConstants(read, get('set')),
+    provenance: read.boolean('provenance', get('provenance')),
+  })
+}
+
+/**
+ * The text of a profile file.
+ *
+ * @throws SluiceError SLUICE_CONFIG when it is not JSON; else as {@link parseProfile}
+ */
+export function parseProfileText(text: string, document: string): Profile {
+  let value: unknown
+  try {
+    value = JSON.parse(text)
+  } catch (cause) {
+    throw new SluiceError('SLUICE_CONFIG', `${document} is not JSON: ${(cause as Error).message}`, { cause })
+  }
+  return parseProfile(value, document)
+}
+
+function knownKeys<Key extends string>(
+  read: JsonReader,
+  path: string,
+  value: unknown,
+  keys: readonly Key[],
+  document: string,
+): Map<string, unknown> {
+  const given = read.object(path, value)
+  const known: readonly string[] = keys
+  const wrong = [...given.keys()].filter((key) => !known.includes(key))
+  if (wrong.length === 0) return given
+  const place = path === '' ? document : `${document}: ${path}`
+  throw new SluiceError('SLUICE_CONFIG', `${place} has no key ${showAll(wrong)}; its keys are ${keys.join(', ')}`)
+}
+
+function text(read: JsonReader, path: string, value: unknown): string | undefined {
+  const given = read.string(path, value)
+  return given?.trim() === '' ? read.wrong(path, value, 'a string that is not blank') : given
+}
+
+/** Only the shape: whether the characters go together is seen where a dialect is sniffed. */
+function parseDialect(read: JsonReader, value: unknown, document: string): Partial<Dialect> {
+  const given = knownKeys(read, 'dialect', value, DIALECT_KEYS, document)
+  const at = (key: keyof Dialect) => [`dialect.${key}`, given.get(key)] as const
+  const char = (key: keyof Dialect) => (given.get(key) === null ? null : read.string(...at(key)))
+  return defined<Partial<Dialect>>({
+    delimiter: read.string(...at('delimiter')),
+    quote: char('quote'),
+    escape: char('escape'),
+    comment: char('comment'),
+    header: read.boolean(...at('header')),
+    lineEnd: read.oneOf(...at('lineEnd'), ['lf', 'cr', 'any']),
+    nullWords: read.strings(...at('nullWords')),
+  })
+}
+
+/** A number of rows, or a text such as `1000` or `0.5%`. */
+function parseErrorBudget(read: JsonReader, value: unknown): ErrorBudget {
+  const parts = /^(?:(\d{1,15})|(\d{1,3}(?:\.\d+)?)%)$/.exec(String(value))
+  const [, rows, percent] = parts ?? []
+  if (rows !== undefined) return { rows: Number(rows) }
+  if (percent !== undefined && Number(percent) <= 100) return { percent: Number(percent) }
+  return read.wrong('maxErrors', value, 'a number of rows, or a share such as "1%"')
+}
+
+function parseConstants(read: JsonReader, value: unknown): Record<string, string | null> {
+  const entries = [...read.object('set', value)].map(([column, one]) => {
+    const constant = one === null ? null : read.string(`set.${column}`, one)
+    return [column, constant] as [string, string | null]
+  })
+  // Not an assignment: `__proto__` is a name like any other.
+  return Object.fromEntries(entries)
+}
