@@ -1,0 +1,79 @@
+#!/usr/bin/env node
+// Plain JavaScript that an old Node can read: it finds a Node that can run the rest.
+import { spawn } from 'node:child_process'
+import { existsSync } from 'node:fs'
+import { createRequire } from 'node:module'
+import { constants } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+const NEEDED = 24
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
+
+if (Number.parseInt(process.versions.node, 10) < NEEDED) startAgain(bundledNode())
+else await run()
+
+async function run() {
+  endWithLauncher()
+  hideKnownWarnings()
+  // Node strips types everywhere but under node_modules. In a checkout what was compiled may be older than the source.
+  const installed = import.meta.url.includes('/node_modules/')
+  await import(new URL(installed ? '../dist/cli/main.js' : '../src/cli/main.ts', import.meta.url))
+}
+
+/** The Node that the npm package `node`, a dependency of sluice, put on this machine. */
+function bundledNode() {
+  const file = process.platform === 'win32' ? 'node.exe' : 'node'
+  try {
+    const path = join(dirname(createRequire(import.meta.url).resolve('node/package.json')), 'bin', file)
+    if (existsSync(path)) return path
+  } catch (error) {
+    if (error.code !== 'MODULE_NOT_FOUND') throw error
+  }
+  console.error(
+    `sluice: Node ${NEEDED} is needed, this is ${process.version}, and the Node that comes with sluice is not installed; ` +
+      `run "npm rebuild node" (npm's --ignore-scripts leaves it out) or install Node ${NEEDED}`,
+  )
+  process.exit(1)
+}
+
+/**
+ * Runs this file with another Node and ends as it ends. Signals are passed on because whoever sends one knows this
+ * process only. A terminal sends Ctrl-C to both, so the child then gets it twice at nearly the same time, as it also
+ * does under npx and timeout(1); the command line takes such a pair as one (src/cli/interrupt.ts). The channel tells
+ * the child when this process is gone.
+ */
+function startAgain(node) {
+  const child = spawn(node, [...process.execArgv, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
+    stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
+    env: { ...process.env, SLUICE_LAUNCHER: String(process.pid) },
+  })
+  for (const signal of SIGNALS) process.on(signal, () => child.kill(signal))
+  child.on('error', (error) => {
+    console.error(`sluice: cannot start ${node}: ${error.message}`)
+    process.exit(1)
+  })
+  child.on('exit', (code, signal) => {
+    if (signal === null) process.exit(code)
+    for (const name of SIGNALS) process.removeAllListeners(name)
+    process.kill(process.pid, signal)
+    // Only reached where the signal does not end this process, such as SIGQUIT when it is ignored.
+    process.exitCode = 128 + constants.signals[signal]
+  })
+}
+
+/** A load must not go on unseen when its launcher was killed: the next run of the same command would meet it. */
+function endWithLauncher() {
+  if (!process.channel || process.env.SLUICE_LAUNCHER !== String(process.ppid)) return
+  process.once('disconnect', () => process.kill(process.pid, 'SIGKILL'))
+  process.channel.unref()
+}
+
+/** Early releases of Node 24 call node:sqlite and type stripping experimental, on every start. */
+function hideKnownWarnings() {
+  const emitWarning = process.emitWarning
+  process.emitWarning = (warning, ...rest) => {
+    if (rest[0] === 'ExperimentalWarning' && /^(SQLite|Type Stripping) /.test(String(warning))) return
+    emitWarning.call(process, warning, ...rest)
+  }
+}

@@ -1,0 +1,231 @@
+import { resolve } from 'node:path'
+import { type Dialect, type LoadOptions, load } from '@sluice/engine'
+import { type Command, Option } from 'commander'
+import { type Config, databaseUrl } from '../config.ts'
+import { readProfile, readSchema } from '../profile.ts'
+import { toFailure, usageError } from './failure.ts'
+import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
+import { receiptText } from './receipt-text.ts'
+import { jsonReporter, textReporter } from './reporter.ts'
+import { openSources } from './sources.ts'
+import * as read from './values.ts'
+
+/** The flags as commander gives them; what is not given is undefined. */
+interface LoadFlags {
+  to?: string
+  table?: string
+  schema?: string
+  profile?: string
+  format?: 'csv' | 'tsv'
+  delimiter?: string
+  quote?: string | null
+  escape?: string | null
+  comment?: string | null
+  header?: boolean
+  null?: string[]
+  maxRecordBytes?: number
+  limit?: number
+  map?: Map<string, string>
+  skip?: string[]
+  set?: Map<string, string>
+  provenance?: true
+  unknownColumns?: 'reject' | 'ignore'
+  mode?: 'append' | 'replace'
+  key?: string[]
+  write?: 'copy' | 'unnest'
+  batchRows?: number
+  maxErrors?: LoadOptions['maxErrors']
+  rejects?: string
+  restart?: true
+  progress?: 'json'
+  json?: true
+  quiet?: true
+}
+
+const EXAMPLES = `
+Examples:
+  sluice load people.csv                                  into the table "people" of sluice.db, types inferred
+  sluice load people.csv --to postgres://me@host/shop     DATABASE_URL is the default of --to
+  sluice load 'exports/2024-*.csv.gz' --table orders --schema orders.schema.json
+  curl -s https://example.com/a.csv | sluice load - --table a --max-errors 1%
+  sluice load people.csv --map "E-Mail=email" --skip notes --set tenant=acme
+
+Exit codes: 0 loaded (rejects within the budget), 1 failed, 2 usage or configuration, 3 error budget exceeded,
+130 or 143 interrupted: the same command goes on where it stopped.`
+
+export function addLoad(program: Command, config: Config): void {
+  const command = program
+    .command('load')
+    .summary('load files into a table')
+    .description('Load CSV files into a table. Records that do not fit are kept aside with their reasons.')
+    .argument('<file...>', 'files, patterns in quotes, or - for standard input')
+    .addHelpText('after', EXAMPLES)
+
+  command.optionsGroup('Where to:')
+  command.option('--to <url>', 'sqlite:PATH or postgres://… (default: $DATABASE_URL, else sqlite:sluice.db)')
+  command.option('--table <table>', 'T or schema.T (default: the name of the file without its extensions)')
+  command.addOption(new Option('--mode <mode>', 'replace swaps all rows of the table').choices(['append', 'replace']))
+
+  command.optionsGroup('How to read (default: found out and printed):')
+  command.addOption(new Option('--format <format>', 'how cells are separated').choices(['csv', 'tsv']))
+  command.option('--delimiter <char>', 'one character, or tab', read.oneByte('--delimiter'))
+  command.option('--quote <char>', 'one character, or none', read.oneByteOrNone('--quote'))
+  command.option(
+    '--escape <char>',
+    'what escapes a quote in quotes, or none: it is doubled',
+    read.oneByteOrNone('--escape'),
+  )
+  command.option('--comment <char>', 'lines that begin with it are skipped', read.oneByteOrNone('--comment'))
+  command.option('--header', 'the first record holds the names')
+  command.option('--no-header', 'the first record is data already')
+  command.option('--null <text>', 'an unquoted cell that is NULL; repeatable (default: the empty one)', read.repeated())
+  command.option('--max-record-bytes <size>', 'longest record (default: 16MB)', read.byteCount('--max-record-bytes'))
+  command.option('--limit <n>', 'stop after so many records', read.wholeNumber('--limit', 1))
+
+  command.optionsGroup('What it means:')
+  command.option('--schema <file>', 'Frictionless Table Schema (default: types are inferred)')
+  command.option('--profile <name>', 'a file, or a name in $SLUICE_PROFILES; flags win over it')
+  command.option('--map <header=column>', 'names that differ; repeatable', read.pairs('--map', 'header=column', 'last'))
+  command.option('--skip <header>', 'leave a column out; repeatable', read.repeated())
+  command.option(
+    '--set <column=value>',
+    'the same value in every row; repeatable',
+    read.pairs('--set', 'column=value', 'first'),
+  )
+  command.option('--provenance', 'add the columns _job, _file and _line')
+  command.addOption(
+    new Option('--unknown-columns <what>', 'columns that the table has not (default: reject, the load)').choices([
+      'reject',
+      'ignore',
+    ]),
+  )
+
+  command.optionsGroup('How to write:')
+  command.option('--key <columns>', "key columns, a,b (default: the schema's primaryKey)", read.nameList('--key'))
+  command.addOption(new Option('--write <way>', 'PostgreSQL only (default: copy)').choices(['copy', 'unnest']))
+  command.option(
+    '--batch-rows <n>',
+    'records a transaction (default: 50000; unnest: 1000)',
+    read.wholeNumber('--batch-rows', 1),
+  )
+  command.option(
+    '--max-errors <n>',
+    'fail beyond so many rejects, 100 or 1% (default: no limit)',
+    read.errorBudget('--max-errors'),
+  )
+  command.option('--rejects <file.csv>', 'write the rejects to this file as well')
+  command.option('--restart', 'forget an interrupted load of the same file, and start over')
+
+  command.optionsGroup('What to show:')
+  command.addOption(new Option('--progress <form>', 'progress as lines of JSON on standard error').choices(['json']))
+  command.option('--json', 'the receipt as JSON')
+  command.option('--quiet', 'nothing but errors (and the JSON receipt, with --json)')
+
+  command.action(async (words: string[], flags: LoadFlags) => {
+    process.exitCode = await runLoad(words, flags, config)
+  })
+}
+
+async function runLoad(words: string[], flags: LoadFlags, config: Config): Promise<number> {
+  const reporter = flags.progress === 'json' ? jsonReporter(flags.quiet === true) : textReporter(flags.quiet === true)
+  using interrupt = listenForInterrupt(
+    () => reporter.notice('stopping: what is in flight is being committed; interrupt again to stop at once'),
+    () => reporter.close(),
+  )
+  try {
+    const options = await loadOptions(words, flags, config)
+    if (process.stdin.isTTY && options.source === process.stdin) reporter.notice('reading what you type, to Ctrl-D')
+    const receipt = await load({
+      ...options,
+      signal: interrupt.signal,
+      onNotice: (message) => reporter.notice(message),
+      onProgress: (progress) => reporter.progress(progress),
+    })
+    reporter.close()
+    if (flags.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
+    else if (!flags.quiet) process.stdout.write(receiptText(receipt, flags.to, options.rejects))
+    return 0
+  } catch (error) {
+    const failure = toFailure(error, config.debug)
+    const by = failure.code === 'SLUICE_INTERRUPTED' ? interrupt.received() : null
+    reporter.close()
+    reporter.failure(failure)
+    return by === null ? failure.exit : exitCodeOf(by)
+  }
+}
+
+async function loadOptions(words: string[], flags: LoadFlags, config: Config): Promise<LoadOptions> {
+  refuseContradictions(flags)
+  const to = databaseUrl(flags.to, config)
+  const sources = await openSources(words)
+  const profile = flags.profile === undefined ? {} : await readProfile(flags.profile, config.profilesFolder)
+  const options: LoadOptions = {
+    ...profile,
+    ...sources,
+    ...definedOf({
+      table: flags.table,
+      schema: flags.schema === undefined ? undefined : await readSchema(flags.schema),
+      key: flags.key,
+      mode: flags.mode,
+      write: flags.write,
+      batchRows: flags.batchRows,
+      maxErrors: flags.maxErrors,
+      rejects: flags.rejects,
+      skip: flags.skip,
+      rename: flags.map && Object.fromEntries(flags.map),
+      provenance: flags.provenance,
+      unknownColumns: flags.unknownColumns,
+      maxRecordBytes: flags.maxRecordBytes,
+      limit: flags.limit,
+      restart: flags.restart,
+    }),
+    to,
+    dialect: { ...profile.dialect, ...dialectOf(flags) },
+    set: { ...profile.set, ...(flags.set && Object.fromEntries(flags.set)) },
+  }
+  if (options.sourceName !== undefined && options.table === undefined) {
+    throw usageError('Standard input has no name to call the table by; give --table')
+  }
+  refuseOverwriting(options)
+  return options
+}
+
+/** Two flags that cannot both be meant. */
+function refuseContradictions(flags: LoadFlags): void {
+  if (flags.format !== undefined && flags.delimiter !== undefined) {
+    throw usageError('--format says what separates the cells, and so does --delimiter; give one of them')
+  }
+  const renamed = [...(flags.map?.keys() ?? [])]
+  const left = renamed.find((header) => flags.skip?.includes(header))
+  if (left !== undefined) throw usageError(`"${left}" cannot be both mapped (--map) and left out (--skip)`)
+  const targets = [...(flags.map?.values() ?? [])]
+  const twice = targets.find((column, index) => targets.indexOf(column) !== index)
+  if (twice !== undefined) throw usageError(`--map sends two headers to the column "${twice}"`)
+  const both = targets.find((column) => flags.set?.has(column))
+  if (both !== undefined) throw usageError(`The column "${both}" cannot be both filled by --map and by --set`)
+}
+
+/** The file of rejects is written anew, so it must not be what is read. */
+function refuseOverwriting({ rejects, source }: LoadOptions): void {
+  if (rejects === undefined) return
+  const sources = typeof source === 'string' ? [source] : Array.isArray(source) ? source : []
+  if (sources.some((path) => resolve(path) === resolve(rejects))) {
+    throw usageError(`--rejects ${rejects} would overwrite the source; name another file`)
+  }
+}
+
+function dialectOf(flags: LoadFlags): Partial<Dialect> {
+  const byFormat = { csv: ',', tsv: '\t' } as const
+  return definedOf({
+    delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
+    quote: flags.quote,
+    escape: flags.escape,
+    comment: flags.comment,
+    header: flags.header,
+    nullWords: flags.null,
+  })
+}
+
+function definedOf<T extends object>(value: T): T {
+  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
+}

@@ -1,0 +1,47 @@
+import { basename } from 'node:path'
+import type { Receipt } from '@sluice/engine'
+import { withoutPassword } from '../config.ts'
+import { count, duration, printable, shellWord } from './plain-text.ts'
+
+/** The receipt as a short block for people. `to` is the value of --to, where it was given. */
+export function receiptText(receipt: Receipt, to: string | undefined, rejectsFile: string | undefined): string {
+  if (receipt.status === 'skipped') {
+    const what = printable(`${receipt.source}: this content is in ${receipt.table} already`)
+    return `${what} (job ${receipt.jobId}), so nothing was loaded\n`
+  }
+  const lines: [string, string][] = [
+    ['records read', count(receipt.recordsRead)],
+    ['inserted', count(receipt.inserted)],
+  ]
+  if (receipt.updated > 0) lines.push(['updated', count(receipt.updated)])
+  if (receipt.unchanged > 0) lines.push(['unchanged', count(receipt.unchanged)])
+  if (receipt.duplicates > 0) lines.push(['duplicates', count(receipt.duplicates)])
+  lines.push(['rejected', count(receipt.rejected)])
+
+  const width = Math.max(...lines.map(([, value]) => value.length))
+  const block = lines.map(([label, value]) => `  ${label.padEnd(13)}${value.padStart(width)}`)
+  if (receipt.rejected > 0) block[block.length - 1] += `   ${byCode(receipt.rejectsByCode)}`
+  block.push(`  ${'time'.padEnd(13)}${duration(receipt.elapsedMs)}, ${count(Math.round(receipt.rowsPerSecond))} rows/s`)
+  if (receipt.resumedAtRecord > 0) block.push(`  ${'resumed at'.padEnd(13)}record ${count(receipt.resumedAtRecord)}`)
+  block.push(`  ${'job'.padEnd(13)}${receipt.jobId}`)
+
+  block.unshift(printable(`${receipt.source} → ${receipt.table}`))
+  const rejects = receipt.rejected > 0 ? whereRejectsAre(receipt, to, rejectsFile) : ''
+  return `${block.join('\n')}\n${rejects}`
+}
+
+function whereRejectsAre(receipt: Receipt, to: string | undefined, rejectsFile: string | undefined): string {
+  const command = ['rejects', receipt.jobId, ...(to === undefined ? [] : ['--to', shellWord(withoutPassword(to))])]
+  const also = rejectsFile === undefined ? '' : ` and in ${rejectsFile}`
+  return `The rejected records are in the table failed_imports${also}, with their reasons. To see them:\n  ${sluice()} ${command.join(' ')}\n`
+}
+
+/** How the user calls sluice: npx leaves its mark in the environment. */
+function sluice(): string {
+  return process.env['npm_command'] === 'exec' ? 'npx sluice' : basename(process.argv[1] ?? 'sluice', '.js')
+}
+
+function byCode(counts: Record<string, number>): string {
+  const sorted = Object.entries(counts).sort(([, a], [, b]) => b - a)
+  return sorted.map(([code, n]) => `${code} ${count(n)}`).join(', ')
+}

@@ -1,0 +1,94 @@
+import type { ErrorBudget } from '@sluice/engine'
+import { usageError } from './failure.ts'
+
+/** Readers of flags' values. Each takes the flag's name for its message and throws SLUICE_USAGE. */
+type Reader<T> = (text: string, previous: T | undefined) => T
+
+const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }
+const WORDS: Record<string, string> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',', semicolon: ';', pipe: '|' }
+const SHARE = /^\d{1,3}(?:\.\d+)?%$/
+const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
+
+export function wholeNumber(flag: string, least: number): Reader<number> {
+  return (text) => {
+    const value = Number(text.replaceAll('_', ''))
+    if (/^\d[\d_]*$/.test(text) && value >= least && Number.isSafeInteger(value)) return value
+    throw usageError(`${flag} takes a whole number from ${least}, not "${text}"`)
+  }
+}
+
+/** `16777216`, `16MB`, `64k`; K, M and G are powers of 1024. */
+export function byteCount(flag: string): Reader<number> {
+  return (text) => {
+    const [, digits, unit] = /^(\d{1,15}) ?([kmg]?)(?:i?b)?$/i.exec(text) ?? []
+    const value = Number(digits) * UNITS[unit?.toLowerCase() ?? '']!
+    if (value >= 1 && Number.isSafeInteger(value)) return value
+    throw usageError(`${flag} takes a number of bytes such as 16MB, not "${text}"`)
+  }
+}
+
+/** One character of ASCII, or its name. */
+export function oneByte(flag: string): Reader<string> {
+  return (text) => {
+    const value = WORDS[text] ?? text
+    if (/^[\t\x20-\x7e]$/.test(value)) return value
+    throw usageError(`${flag} takes one ASCII character, or tab, space, comma, semicolon or pipe, not "${text}"`)
+  }
+}
+
+/** As {@link oneByte}; `none` and nothing at all are null. */
+export function oneByteOrNone(flag: string): Reader<string | null> {
+  const read = oneByte(flag)
+  return (text, previous) => (text === 'none' || text === '' ? null : read(text, previous ?? undefined))
+}
+
+export function nameList(flag: string): Reader<string[]> {
+  return (text, previous = []) => {
+    const names = text.split(',').map((name) => name.trim())
+    if (names.includes('')) throw usageError(`${flag} takes names separated by commas, such as a,b, not "${text}"`)
+    return [...previous, ...names]
+  }
+}
+
+export function repeated(): Reader<string[]> {
+  return (text, previous = []) => [...previous, text]
+}
+
+/**
+ * `left=right`, repeatable.
+ * @param cut Which equals sign divides them where there are several.
+ */
+export function pairs(flag: string, shape: string, cut: 'first' | 'last'): Reader<Map<string, string>> {
+  return (text, previous = new Map()) => {
+    const at = cut === 'first' ? text.indexOf('=') : text.lastIndexOf('=')
+    const [left, right] = [text.slice(0, at), text.slice(at + 1)]
+    if (at < 1 || (cut === 'last' && right === '')) throw usageError(`${flag} takes ${shape}, not "${text}"`)
+    if (previous.has(left)) throw usageError(`${flag} is given twice for "${left}"`)
+    return new Map([...previous, [left, right]])
+  }
+}
+
+export function errorBudget(flag: string): Reader<ErrorBudget> {
+  return (text) => {
+    if (/^\d{1,15}$/.test(text)) return { rows: Number(text) }
+    if (SHARE.test(text) && Number.parseFloat(text) <= 100) return { percent: Number.parseFloat(text) }
+    throw usageError(`${flag} takes a number of records such as 100, or a share such as 1%, not "${text}"`)
+  }
+}
+
+/** `1%`, `0.05%`: 0 to 100. */
+export function percent(flag: string): Reader<number> {
+  return (text) => {
+    if (SHARE.test(text) && Number.parseFloat(text) <= 100) return Number.parseFloat(text)
+    throw usageError(`${flag} takes a share such as 1%, not "${text}"`)
+  }
+}
+
+/** `30d`, `12h`, `90m`, in seconds. */
+export function age(flag: string): Reader<number> {
+  return (text) => {
+    const [, digits, unit] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
+    if (digits !== undefined) return Number(digits) * SECONDS[unit!]!
+    throw usageError(`${flag} takes an age such as 30d, 12h or 90m, not "${text}"`)
+  }
+}

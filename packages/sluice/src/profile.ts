@@ -1,0 +1,50 @@
+import { dirname, join, resolve } from 'node:path'
+import {
+  type LoadOptions,
+  type Profile,
+  parseProfile,
+  parseTableSchema,
+  SluiceError,
+  type TableSchema,
+} from '@sluice/engine'
+import { readJsonFile } from './json-file.ts'
+
+/**
+ * Reads a profile by its name or its path, and the schema file that it names. A word without a slash and without
+ * `.json` is a name, and is looked up in `folder` only.
+ * @throws SluiceError SLUICE_CONFIG for a profile that cannot be used, SLUICE_SCHEMA for its schema.
+ */
+export async function readProfile(nameOrFile: string, folder: string | null): Promise<Partial<LoadOptions>> {
+  const path = profilePath(nameOrFile, folder)
+  const { schema, ...profile } = parseProfile(await readJsonFile(path, 'profile', 'SLUICE_CONFIG'), path)
+  const options = supported(profile, path)
+  if (schema === undefined) return options
+  return { ...options, schema: typeof schema === 'string' ? await readSchema(resolve(dirname(path), schema)) : schema }
+}
+
+/** @throws SluiceError SLUICE_SCHEMA for a file that cannot be read, or that is not a schema. */
+export async function readSchema(path: string): Promise<TableSchema> {
+  return parseTableSchema(await readJsonFile(path, 'schema', 'SLUICE_SCHEMA'), path)
+}
+
+function profilePath(nameOrFile: string, folder: string | null): string {
+  if (/[/\\]|\.json$/.test(nameOrFile)) return nameOrFile
+  if (folder !== null) return join(folder, `${nameOrFile}.json`)
+  throw new SluiceError(
+    'SLUICE_CONFIG',
+    `The profile "${nameOrFile}" is a name, but SLUICE_PROFILES names no folder of profiles; set it, or give a path`,
+  )
+}
+
+/** A profile may ask for more than `load` can do yet; then it is refused, as another result is not what it asks for. */
+function supported(profile: Omit<Profile, 'schema'>, path: string): Partial<LoadOptions> {
+  const { onConflict = 'reject', dedupe = 'none', atomic = false, rejectTable, unknownColumns, ...options } = profile
+  const refuse = (entry: string) =>
+    new SluiceError('SLUICE_CONFIG', `${path}: ${entry} is not available in this version of sluice`)
+  if (onConflict !== 'reject') throw refuse(`onConflict "${onConflict}"`)
+  if (dedupe !== 'none') throw refuse(`dedupe "${dedupe}"`)
+  if (atomic) throw refuse('atomic')
+  if (rejectTable !== undefined) throw refuse('rejectTable')
+  if (unknownColumns === 'metadata') throw refuse('unknownColumns "metadata"')
+  return unknownColumns === undefined ? options : { ...options, unknownColumns }
+}

@@ -1,0 +1,60 @@
+import { type ChildProcess, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after } from 'node:test'
+
+export const BIN = join(import.meta.dirname, '../bin/sluice.js')
+export const EXAMPLES = join(import.meta.dirname, '../../../examples')
+
+export interface Ended {
+  code: number | null
+  signal: NodeJS.Signals | null
+  stdout: string
+  stderr: string
+}
+
+export interface RunOptions {
+  cwd?: string
+  env?: Record<string, string>
+  /** Written to standard input, which is then closed. */
+  input?: string
+  /** Node and its arguments. */
+  node?: string[]
+  detached?: boolean
+}
+
+/** Runs the real command to its end. */
+export function sluice(args: string[], options: RunOptions = {}): Promise<Ended> {
+  return start(args, options).ended
+}
+
+/** Starts the real command. Nothing of this process's environment reaches it but PATH and HOME. */
+export function start(args: string[], options: RunOptions = {}): { child: ChildProcess; ended: Promise<Ended> } {
+  const [node, ...flags] = options.node ?? [process.execPath]
+  const { PATH = '', HOME = '' } = process.env
+  const child = spawn(node!, [...flags, BIN, ...args], {
+    cwd: options.cwd,
+    env: { PATH, HOME, ...options.env },
+    detached: options.detached,
+  })
+  child.stdin.on('error', () => undefined).end(options.input ?? '')
+  const output = { stdout: '', stderr: '' }
+  for (const name of ['stdout', 'stderr'] as const) {
+    child[name].setEncoding('utf8').on('data', (text: string) => {
+      output[name] += text
+    })
+  }
+  const ended = new Promise<Ended>((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code, signal) => resolve({ code, signal, ...output }))
+  })
+  return { child, ended }
+}
+
+/** A folder of the test file, removed after it. */
+export function temporaryFolder(): string {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
+  after(() => rmSync(folder, { recursive: true, force: true }))
+  return folder
+}
