@@ -35,33 +35,32 @@ export async function isolate(
 ): Promise<GuiltyRow[]> {
   const guilty: GuiltyRow[] = []
   // What is still to be loaded, the leftmost range on top.
-  const ranges: Range[] = [{ from: 0, to: rows, names: NAMES_IN_A_ROW, named: false }]
-  // Rows an attempt may take: small where refusals are dense, so that they do not send the whole rest again each time;
-  // doubled by each success, so that a clean rest costs log n attempts.
+  const ranges: Range[] = [{ from: 0, to: rows, names: NAMES_IN_A_ROW }]
+  // Rows that an attempt takes of a `rest`: few where refusals are dense, so that not the whole rest is sent again for
+  // each of them; doubled by each success, so that a clean rest costs log n attempts.
   let span = rows
   let trustNames = true
   for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
-    const { from, names } = range
-    const to = Math.min(range.to, from + span)
+    const { from, names, is } = range
+    const to = is === 'rest' ? Math.min(range.to, from + span) : range.to
     if (from === to) continue
-    if (to < range.to) ranges.push({ from: to, to: range.to, names, named: false })
+    if (to < range.to) ranges.push({ ...range, from: to })
     const refusal = await attempt(from, to)
     if (refusal === undefined) {
-      if (range.named) trustNames = false
+      if (is === 'named') trustNames = false
       span = Math.min(rows, span * 2)
     } else if (to - from === 1) {
       guilty.push({ rank: from, refusal })
     } else if (trustNames && names > 0 && refusal.row !== undefined && refusal.row >= from && refusal.row < to) {
       const { row } = refusal
-      ranges.push({ from: row + 1, to, names, named: false })
-      ranges.push({ from: row, to: row + 1, names, named: true })
-      ranges.push({ from, to: row, names: names - 1, named: false })
+      ranges.push({ from: row + 1, to, names, is: 'rest' })
+      ranges.push({ from: row, to: row + 1, names, is: 'named' })
+      ranges.push({ from, to: row, names: names - 1 })
       span = Math.max(1, 2 * (row - from))
     } else {
       const middle = (from + to) >>> 1
-      ranges.push({ from: middle, to, names, named: false })
-      ranges.push({ from, to: middle, names, named: false })
-      span = to - middle
+      ranges.push({ from: middle, to, names })
+      ranges.push({ from, to: middle, names })
     }
   }
   return guilty
@@ -75,6 +74,6 @@ interface Range {
   to: number
   /** How often it may still be split at a name. */
   names: number
-  /** It is the one row that the database blamed. */
-  named: boolean
+  /** `named`: the one row that the database blamed. `rest`: what stands behind one. */
+  is?: 'named' | 'rest'
 }
