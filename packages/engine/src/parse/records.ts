@@ -33,6 +33,8 @@ export interface SourceRecord {
   end: number
   /** Offset at which reading goes on, past the line end. */
   next: number
+  /** Physical line on which reading goes on. */
+  nextLine: number
   /** Its fields; those before the fault where it has one. */
   cells: Cell[]
   fault?: RecordFault
@@ -128,7 +130,8 @@ class RecordReader {
     const give = (end: { at: number; next: number }, lastLine: number, fault?: RecordFault): SourceRecord => {
       this.#goBehind(end, lastLine)
       const base = this.#base
-      const place = { line: startLine, byteOffset: base + start, end: base + end.at, next: base + end.next }
+      const [byteOffset, next] = [base + start, base + end.next]
+      const place = { line: startLine, byteOffset, end: base + end.at, next, nextLine: this.#line }
       return fault === undefined ? { ...place, cells } : { ...place, cells, fault }
     }
     const fail = (reason: RecordFault['reason'], from: number, onLine: number): SourceRecord => {

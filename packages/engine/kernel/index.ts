@@ -1,0 +1,149 @@
+// The kernel's door: what src/parse/kernel.ts calls. Pure functions over linear memory; JavaScript lays the areas out.
+import { Cell } from './cell'
+import { initEmail } from './columns/email'
+import { Convert, setNullWords } from './convert'
+import { Page } from './encode/sqlite-page'
+import { lines, Scan, scan as scanInput } from './scan/csv'
+
+export { convert, finishPage, listsTaken, outputTaken } from './convert'
+
+export function init(): void {
+  initEmail()
+}
+
+export function setDialect(
+  delimiter: u32,
+  quote: i32,
+  escape: i32,
+  comment: i32,
+  lineEnd: i32,
+  maxRecord: u32,
+  nullWords: usize,
+  onlyEmptyIsNull: bool,
+): void {
+  Scan.delimiter = delimiter
+  Scan.quote = quote
+  Scan.escape = escape
+  Scan.comment = comment
+  Scan.lineEnd = lineEnd
+  Scan.maxRecord = maxRecord
+  setNullWords(nullWords, onlyEmptyIsNull)
+}
+
+export function setProgram(
+  columns: usize,
+  columnCount: u32,
+  sourceCells: u32,
+  encoding: u32,
+  rowOverhead: u32,
+  textFactor: u32,
+  usesLine: bool,
+): void {
+  Convert.columns = columns
+  Convert.columnCount = columnCount
+  Convert.sourceCells = sourceCells
+  Convert.encoding = encoding
+  Convert.rowOverhead = rowOverhead
+  Convert.textFactor = textFactor
+  Convert.usesLine = usesLine
+}
+
+/** The areas whose size does not depend on the longest record. */
+export function setLists(
+  index: usize,
+  indexLimit: usize,
+  faults: usize,
+  faultLimit: usize,
+  rowStarts: usize,
+  rowLimit: u32,
+  rejects: usize,
+  rejectLimit: u32,
+  errors: usize,
+  errorLimit: u32,
+  types: usize,
+  digits: usize,
+): void {
+  Scan.index = index
+  Scan.indexEnd = index
+  Scan.indexLimit = indexLimit
+  Scan.faults = faults
+  Scan.faultLimit = faultLimit
+  Convert.rowStarts = rowStarts
+  Convert.rowLimit = rowLimit
+  Convert.rejects = rejects
+  Convert.rejectLimit = rejectLimit
+  Convert.errors = errors
+  Convert.errorLimit = errorLimit
+  Convert.cursor = index
+  Page.types = types
+  Cell.digits = digits
+}
+
+/** The areas that grow with the longest record. The output may move only while it is empty. */
+export function setBuffers(input: usize, output: usize, outputLimit: usize, scratch: usize, other: usize, body: usize): void {
+  Scan.input = input
+  Convert.output = output
+  Convert.outputLimit = outputLimit
+  Cell.scratch = scratch
+  Cell.other = other
+  Page.body = body
+}
+
+/** Indexes the records in the first `length` bytes of the input from `from` on; see scan/csv.ts. */
+export function scan(from: u32, length: u32, final: bool, careful: bool): i32 {
+  Convert.cursor = Scan.index
+  Convert.fault = Scan.faults
+  Convert.at = Scan.input + from
+  Convert.end = Scan.input + length
+  return scanInput(Scan.input + from, Scan.input + length, final, careful)
+}
+
+/** Rowid of the next row, and the physical line of the next record. */
+export function setCounters(rowid: u64, line: i64): void {
+  Convert.rowid = rowid
+  Convert.line = line
+}
+
+/** Line ends in [from, to) of the input. */
+export function countLines(from: u32, to: u32): u32 {
+  return lines(Scan.input + from, Scan.input + to)
+}
+
+/** First byte that JavaScript may lay areas out at. */
+export function heapBase(): u32 {
+  return <u32>__heap_base
+}
+
+export function getAt(): u32 {
+  return <u32>(Convert.at - Scan.input)
+}
+export function getOut(): u32 {
+  return <u32>(Convert.out - Convert.output)
+}
+export function getRows(): u32 {
+  return Convert.rows
+}
+export function getRejected(): u32 {
+  return Convert.rejected
+}
+export function getRecords(): u32 {
+  return Convert.records
+}
+export function getWanted(): u32 {
+  return <u32>Convert.wanted
+}
+export function getLarge(): u32 {
+  return <u32>Convert.large
+}
+export function getLargeEnd(): u32 {
+  return <u32>Convert.largeEnd
+}
+export function isIndexEmpty(): bool {
+  return Convert.cursor >= Scan.indexEnd
+}
+export function getEndlessReason(): u32 {
+  return Scan.endlessReason
+}
+export function getEndlessCell(): u32 {
+  return Scan.endlessCell
+}

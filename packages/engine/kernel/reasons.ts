@@ -1,0 +1,34 @@
+// Why a cell or a record is refused: ordinals, from 1, of REASONS in src/reject/messages.ts; 0 is "sound".
+
+export const SOUND: u32 = 0
+export const REQUIRED: u32 = 1
+export const ENCODING: u32 = 2
+export const NUL: u32 = 3
+export const NOT_INTEGER: u32 = 4
+export const INTEGER_RANGE: u32 = 5
+export const NOT_NUMBER: u32 = 6
+export const NUMERIC_RANGE: u32 = 7
+export const FLOAT_RANGE: u32 = 8
+export const DIGITS_LOST: u32 = 9
+export const NOT_BOOLEAN: u32 = 10
+export const NOT_DATE: u32 = 11
+export const NOT_TIME: u32 = 12
+export const NOT_TIMESTAMP: u32 = 13
+export const HAS_ZONE: u32 = 14
+export const INSTANT_RANGE: u32 = 15
+export const NOT_UUID: u32 = 16
+export const NOT_EMAIL: u32 = 17
+export const NOT_JSON: u32 = 18
+export const NOT_OBJECT: u32 = 19
+export const NOT_ARRAY: u32 = 20
+export const NOT_IN_ENUM: u32 = 21
+export const TOO_SMALL: u32 = 22
+export const TOO_LARGE: u32 = 23
+export const TOO_SHORT: u32 = 24
+export const TOO_LONG: u32 = 25
+export const TEST_FAILED: u32 = 26
+export const MISSING_CELL: u32 = 27
+export const EXTRA_CELL: u32 = 28
+export const QUOTE: u32 = 29
+export const RECORD_TOO_LARGE: u32 = 30
+export const UNCLOSED_QUOTE: u32 = 31

@@ -1,0 +1,59 @@
+import type { Readable } from 'node:stream'
+import type { Pool } from 'pg'
+import type { Dialect } from './parse/dialect.ts'
+import type { Progress } from './receipt.ts'
+import type { TableSchema } from './schema/table-schema.ts'
+
+/** A row as a `map` hook sees it: the cells by header name, before transforms; NULL is null. */
+export type Row = Record<string, string | null>
+
+/** How a load is to be done. Only `source` has no default. */
+export interface LoadOptions {
+  /** Path, glob, list of paths, or a stream of bytes. Several files are one job under one receipt. */
+  source: string | string[] | Readable | AsyncIterable<Uint8Array>
+  /** Name for messages and the job's record where the source is a stream. Default: `stream`. */
+  sourceName?: string
+  /** `postgres://…`, `sqlite:PATH` or a pool. Default: `$DATABASE_URL`, else `sqlite:sluice.db`. */
+  to?: string | Pool
+  /** `T` or `schema.T`. Default: the file's name without its extensions, other than word characters as `_`. */
+  table?: string
+  /** Frictionless Table Schema. Default: inferred from a sample. */
+  schema?: TableSchema
+  /** What is not given is sniffed. */
+  dialect?: Partial<Dialect>
+  /** Key columns (of the table). Default: the schema's `primaryKey`. */
+  key?: string[]
+  /** `replace` swaps the whole table's rows in one transaction. Default: `append`. */
+  mode?: 'append' | 'replace'
+  /** How rows travel to PostgreSQL. Default: `copy`. */
+  write?: 'copy' | 'unnest'
+  /** Records a transaction, at most. Default: 50,000; 1,000 with `unnest`. */
+  batchRows?: number
+  /** Rejected records allowed: more than `rows`, or more than `percent` of those read, fail the load. Default: no limit. */
+  maxErrors?: { rows: number } | { percent: number }
+  /** Path of a CSV file that gets the rejects as well. */
+  rejects?: string
+  /** Header → column, where the names differ. */
+  rename?: Record<string, string>
+  /** Headers that are not loaded. */
+  skip?: string[]
+  /** Column → the same value for every row; null is NULL. */
+  set?: Record<string, string | null>
+  /** Adds the columns `_job`, `_file` and `_line`. Default: false. */
+  provenance?: boolean
+  /** Columns of the source that the table has not: refuse the job, or leave them out. Default: `reject`. */
+  unknownColumns?: 'reject' | 'ignore'
+  /** Longest record in bytes. Default: 16 MiB. */
+  maxRecordBytes?: number
+  /** Stop after this many records. */
+  limit?: number
+  /** Forget an interrupted load of the same source and table, and start over. */
+  restart?: boolean
+  /** Changes or refuses a row before it is checked: returns the row, or a message that makes it a reject. */
+  map?: (row: Row) => Row | string
+  /** Aborting drains: the batch in flight is committed, then `load` rejects with SLUICE_INTERRUPTED. */
+  signal?: AbortSignal
+  onProgress?: (progress: Progress) => void
+  /** Sentences about what was decided for the user: the sniffed dialect, inferred types, a created table, retries. */
+  onNotice?: (message: string) => void
+}

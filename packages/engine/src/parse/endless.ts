@@ -1,0 +1,87 @@
+import { RAW_LIMIT } from '../reject/reject.ts'
+import type { Reason } from '../reject/messages.ts'
+import type { Dialect } from './dialect.ts'
+
+const LF = 10
+const CR = 13
+
+/** What the scanner found before the buffer was full; without a reason the line is a comment. */
+export interface EndlessFound {
+  reason: Reason | undefined
+  cell: number
+  /** Line ends in the bytes at hand: those inside quotes. */
+  lines: number
+}
+
+/**
+ * A record that is longer than the buffer and whose physical line goes on: only its first bytes and its length are kept,
+ * while `pass` looks for the line end.
+ */
+export class EndlessLine {
+  readonly found: EndlessFound
+  readonly raw: Uint8Array
+  /** Bytes without the line end; settled once it is `complete`, or the source has ended. */
+  length: number
+  lineEndLength = 0
+  complete = false
+  readonly #lineEnd: Dialect['lineEnd']
+  /** CRs at the end of what was seen: part of the line end if a LF follows. */
+  #returns: number
+
+  constructor(bytes: Uint8Array, lineEnd: Dialect['lineEnd'], found: EndlessFound) {
+    this.found = found
+    this.raw = bytes.slice(0, RAW_LIMIT)
+    this.length = bytes.length
+    this.#lineEnd = lineEnd
+    this.#returns = lineEnd === 'cr' ? 0 : trailingReturns(bytes)
+  }
+
+  /** Takes bytes up to the line end; returns how many belong to this line. */
+  pass(bytes: Uint8Array): number {
+    if (this.complete || bytes.length === 0) return 0
+    if (this.#lineEnd === 'any') return this.#passAny(bytes)
+    const at = bytes.indexOf(this.#lineEnd === 'cr' ? CR : LF)
+    const content = at === -1 ? bytes : bytes.subarray(0, at)
+    if (this.#lineEnd === 'lf') {
+      const returns = trailingReturns(content)
+      this.#returns = returns === content.length ? this.#returns + returns : returns
+    }
+    this.length += content.length
+    if (at === -1) return bytes.length
+    this.length -= this.#returns
+    this.lineEndLength = this.#returns + 1
+    this.complete = true
+    return at + 1
+  }
+
+  #passAny(bytes: Uint8Array): number {
+    if (this.#returns > 0) {
+      // A CR was the last byte seen: the line has ended, and a LF would be its other half.
+      const pair = bytes[0] === LF
+      this.length -= 1
+      this.lineEndLength = pair ? 2 : 1
+      this.complete = true
+      return pair ? 1 : 0
+    }
+    const at = bytes.findIndex((byte) => byte === LF || byte === CR)
+    if (at === -1) {
+      this.length += bytes.length
+      return bytes.length
+    }
+    if (bytes[at] === CR && at + 1 === bytes.length) {
+      this.length += bytes.length
+      this.#returns = 1
+      return bytes.length
+    }
+    this.length += at
+    this.lineEndLength = bytes[at] === CR && bytes[at + 1] === LF ? 2 : 1
+    this.complete = true
+    return at + this.lineEndLength
+  }
+}
+
+function trailingReturns(bytes: Uint8Array): number {
+  let count = 0
+  while (count < bytes.length && bytes[bytes.length - 1 - count] === CR) count++
+  return count
+}

@@ -1,0 +1,431 @@
+import { codeOf, cutValue, describeError, REASONS, type Reason } from '../reject/messages.ts'
+import { ERRORS_LIMIT, RAW_LIMIT, type RejectError } from '../reject/reject.ts'
+import type { Encoding, Program } from '../schema/program.ts'
+import type { BatchBuffer } from './batch.ts'
+import { type CompiledProgram, compileProgram, ENCODINGS } from './compile.ts'
+import type { Dialect } from './dialect.ts'
+import { EndlessLine } from './endless.ts'
+import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
+import type { Position } from './position.ts'
+
+export interface ParserOptions {
+  program: Program
+  dialect: Dialect
+  encoding: Encoding
+  /** Longest record in bytes; default 16 MiB. */
+  maxRecordBytes?: number
+  /** Where in the source the first pushed byte stands, and how many records come before it. */
+  position: Position
+}
+
+/** What {@link Parser.fill} stopped at. */
+export type Filled =
+  /** More bytes are needed. */
+  | 'input'
+  /** The batch is full. */
+  | 'full'
+  /** The source has ended and everything is in batches. */
+  | 'end'
+
+export const MAX_RECORD_BYTES = 16 * 1024 * 1024
+
+/**
+ * Bytes the kernel takes at once, about 0.5 ms of work: more gains nothing (256 KiB and 1 MiB were equal within noise),
+ * and would hold up the event loop of a server.
+ */
+const CHUNK = 256 * 1024
+/** Room for what is left of a chunk: the record that goes on in the next one. */
+const CARRY = 64 * 1024
+const OUTPUT = 1024 * 1024
+const INDEX_ENTRIES = 32 * 1024
+const FAULTS = 1024
+const ROWS = 16 * 1024
+const REJECTS = 2048
+const ERRORS = 8192
+/** Digits of the largest numeric (131,072 + 16,383), twice, and room. */
+const DIGITS = 320 * 1024
+/** What reading and writing 16 (or, scanning, 64) bytes at once may pass the end by. */
+const PADDING = 128
+
+const LINE_ENDS = { lf: 0, cr: 1, any: 2 } as const
+const NONE = -1
+
+/**
+ * Bytes in, batches out: the kernel with its memory. It does no I/O and never waits; `fill` says what it needs.
+ *
+ * @example
+ * while ((filled = parser.fill(batch)) !== 'end') {
+ *   if (filled === 'full') await write(batch)
+ *   else parser.push(await nextBytes())
+ * }
+ */
+export class Parser {
+  readonly #program: Program
+  readonly #dialect: Dialect
+  readonly #encoding: Encoding
+  readonly #maxRecord: number
+  readonly #kernel: Kernel
+  readonly #compiled: CompiledProgram
+  readonly #lists: Lists
+  /** Sentences of users' own checks; the kernel keeps their ordinals. */
+  #messages: string[] = []
+
+  /** The areas that grow: where they are, and their sizes. */
+  #input = 0
+  #output = 0
+  #capacity = CHUNK + CARRY
+  #outputSize = OUTPUT
+
+  /** Bytes in the input; those before `#taken` are in a batch. */
+  #have = 0
+  #taken = 0
+  #ended = false
+  /** Bytes there must be before scanning again makes sense. */
+  #needed = 1
+  /** A record whose line the buffer cannot hold, while its end is looked for. */
+  #endless: EndlessLine | undefined
+  #position: Position
+
+  constructor(options: ParserOptions) {
+    const { program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position } = options
+    this.#program = program
+    this.#dialect = dialect
+    this.#encoding = encoding
+    this.#maxRecord = maxRecordBytes
+    this.#position = { ...position }
+    this.#kernel = new Kernel((kernel) => this.#host(kernel))
+    const { calls, base } = this.#kernel
+    this.#compiled = compileProgram(program, dialect.nullWords, encoding, base)
+    this.#lists = layLists(align(base + this.#compiled.bytes.length + PADDING, 64), program.columns.length)
+    this.#layBuffers()
+    this.#kernel.bytes.set(this.#compiled.bytes, base)
+    calls.setDialect(
+      dialect.delimiter.charCodeAt(0),
+      dialect.quote?.charCodeAt(0) ?? NONE,
+      dialect.escape === dialect.quote ? NONE : (dialect.escape?.charCodeAt(0) ?? NONE),
+      dialect.comment?.charCodeAt(0) ?? NONE,
+      LINE_ENDS[dialect.lineEnd],
+      maxRecordBytes,
+      this.#compiled.nullWords,
+      dialect.nullWords.length === 1 && dialect.nullWords[0] === '',
+    )
+    const usesLine = program.columns.some(({ from }) => 'line' in from)
+    calls.setProgram(
+      base,
+      program.columns.length,
+      program.sourceColumns.length,
+      ENCODINGS[encoding],
+      this.#compiled.rowOverhead,
+      this.#compiled.textFactor,
+      usesLine,
+    )
+    calls.setLists(...this.#lists.areas)
+    calls.outputTaken()
+    calls.setCounters(1n, BigInt(position.line))
+  }
+
+  /** Where the next record that is in no batch begins. */
+  get position(): Position {
+    return this.#position
+  }
+
+  /** Takes as many of the bytes as there is room for, at least one after `fill` said `input`; returns how many. */
+  push(bytes: Uint8Array): number {
+    if (this.#endless) return this.#endless.pass(bytes)
+    if (this.#taken > 0) {
+      this.#kernel.bytes.copyWithin(this.#input, this.#input + this.#taken, this.#input + this.#have)
+      this.#have -= this.#taken
+      this.#taken = 0
+    }
+    const size = Math.min(bytes.length, this.#capacity - this.#have)
+    this.#kernel.bytes.set(size === bytes.length ? bytes : bytes.subarray(0, size), this.#input + this.#have)
+    this.#have += size
+    return size
+  }
+
+  /** Nothing more comes. */
+  end(): void {
+    this.#ended = true
+    this.#needed = 0
+  }
+
+  /** Converts what is there into the batch, until it is full or the bytes are used up. */
+  fill(batch: BatchBuffer): Filled {
+    const { calls } = this.#kernel
+    if (batch.isEmpty) batch.begin(this.#position)
+    for (;;) {
+      if (batch.isFull) return this.#finish(batch, 'full')
+      if (!calls.isIndexEmpty()) {
+        this.#convert(batch)
+      } else if (this.#endless) {
+        if (!this.#endless.complete && !this.#ended) return 'input'
+        this.#rejectEndless(batch, this.#endless)
+      } else {
+        const waiting = this.#have - this.#taken
+        if (waiting === 0 && this.#ended) return this.#finish(batch, 'end')
+        if (waiting < this.#needed) return 'input'
+        this.#scan(false)
+      }
+    }
+  }
+
+  /** Ends a batch before it is full, after `fill` said `input`. */
+  close(batch: BatchBuffer): void {
+    this.#finish(batch, 'full')
+  }
+
+  #scan(careful: boolean): void {
+    const { calls } = this.#kernel
+    const waiting = this.#have - this.#taken
+    const found = calls.scan(this.#taken, this.#have, this.#ended, careful)
+    this.#needed = this.#ended ? 0 : 1
+    if (found === SCAN.endless) {
+      this.#beginEndless()
+    } else if (found === SCAN.needMore) {
+      // A long record that comes in small pieces must not be scanned anew for each of them.
+      const most = this.#maxRecord + CHUNK + CARRY
+      this.#needed = Math.min(waiting > CARRY ? waiting + (waiting >> 2) : waiting + 1, most)
+      if (this.#needed > this.#capacity) {
+        this.#capacity = Math.min(this.#capacity * 2, most)
+        this.#layBuffers()
+      }
+    }
+  }
+
+  #convert(batch: BatchBuffer): void {
+    const { calls } = this.#kernel
+    const status = calls.convert(batch.recordsLeft)
+    if (status === CONVERT.grow) {
+      this.#outputSize = align(calls.getWanted(), OUTPUT)
+      this.#layBuffers()
+      calls.outputTaken()
+      return
+    }
+    this.#take(batch)
+    if (status === CONVERT.largeRow) {
+      batch.addLarge(this.#kernel.bytes.slice(calls.getLarge(), calls.getLargeEnd()))
+    }
+    if (status === CONVERT.rescan) this.#scan(true)
+  }
+
+  /** Moves into the batch what became of the input: its bytes, rows, rejects, and whole pages. */
+  #take(batch: BatchBuffer): void {
+    const { calls, bytes, view } = this.#kernel
+    const at = calls.getAt()
+    const offset = batch.addInput(bytes.subarray(this.#input + this.#taken, this.#input + at)) - this.#taken
+    const rows = calls.getRows()
+    const starts = this.#lists.rowStarts
+    for (let i = 0; i < rows; i++) batch.addRow(view.getUint32(starts + i * 4, true) + offset)
+    this.#takeRejects(batch)
+    this.#takeOutput(batch)
+    const position = this.#position
+    this.#position = {
+      byte: position.byte + at - this.#taken,
+      line: position.line + calls.countLines(this.#taken, at),
+      record: position.record + calls.getRecords(),
+    }
+    this.#taken = at
+    this.#messages = []
+    calls.listsTaken()
+  }
+
+  #takeOutput(batch: BatchBuffer): void {
+    const { calls, bytes } = this.#kernel
+    const size = calls.getOut()
+    if (size === 0) return
+    batch.addOutput(bytes.subarray(this.#output, this.#output + size))
+    calls.outputTaken()
+  }
+
+  #takeRejects(batch: BatchBuffer): void {
+    const { calls, view } = this.#kernel
+    const rejected = calls.getRejected()
+    let counted = this.#taken
+    let line = this.#position.line
+    for (let i = 0; i < rejected; i++) {
+      const entry = this.#lists.rejects + i * REJECT_BYTES
+      const [start, end, , first, count, ordinal] = Array.from({ length: 6 }, (_, field) =>
+        view.getUint32(entry + field * 4, true),
+      ) as [number, number, number, number, number, number]
+      line += calls.countLines(counted, start)
+      counted = start
+      const errors = Array.from({ length: count }, (_, error) => this.#error(first + error))
+      errors.sort((a, b) => a.cell - b.cell)
+      batch.addReject({
+        record: this.#position.record + ordinal + 1,
+        line,
+        byteOffset: this.#position.byte + start - this.#taken,
+        errors: errors.slice(0, ERRORS_LIMIT).map(({ error }) => error),
+        raw: this.#inputBytes(start, Math.min(end, start + RAW_LIMIT)),
+        rawLength: end - start,
+      })
+    }
+  }
+
+  /** The error at `ordinal` of the kernel's list, and the cell by which errors of a record are ordered. */
+  #error(ordinal: number): { cell: number; error: RejectError } {
+    const { view } = this.#kernel
+    const entry = this.#lists.errors + ordinal * ERROR_BYTES
+    const which = view.getUint32(entry, true)
+    const reason = REASONS[view.getUint32(entry + 4, true) - 1]![0]
+    const value = cutValue(
+      cellText(this.#inputBytes(view.getUint32(entry + 8, true), view.getUint32(entry + 12, true)), this.#dialect),
+    )
+    if (reason === 'extra-cell') {
+      const detail = { cell: which, expected: this.#program.sourceColumns.length }
+      return { cell: which, error: { column: null, code: codeOf(reason), message: describeError(reason, null, value, detail), value } }
+    }
+    if (isFault(reason)) return { cell: which, error: this.#faultError(reason, which) }
+    const column = this.#program.columns[which]!
+    const message = reason === 'test' ? this.#messages[view.getUint32(entry + 16, true) - 1] : undefined
+    const shown = reason === 'missing-cell' || !('cell' in column.from) ? null : value
+    return {
+      cell: 'cell' in column.from ? column.from.cell : Number.MAX_SAFE_INTEGER,
+      error: {
+        column: 'cell' in column.from ? this.#program.sourceColumns[column.from.cell]! : column.name,
+        code: codeOf(reason),
+        message: describeError(reason, column, shown, { message }),
+        value: shown,
+      },
+    }
+  }
+
+  #faultError(reason: Fault, cell: number): RejectError {
+    const column = reason === 'record-too-large' ? null : (this.#program.sourceColumns[cell] ?? null)
+    return { column, code: codeOf(reason), message: describeError(reason, null, null, { limit: this.#maxRecord }), value: null }
+  }
+
+  #beginEndless(): void {
+    const { calls } = this.#kernel
+    const line = this.#inputBytes(this.#taken, this.#have)
+    this.#endless = new EndlessLine(line, this.#dialect.lineEnd, {
+      reason: REASONS[calls.getEndlessReason() - 1]?.[0],
+      cell: calls.getEndlessCell(),
+      lines: calls.countLines(this.#taken, this.#have),
+    })
+    this.#have = 0
+    this.#taken = 0
+  }
+
+  /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
+  #rejectEndless(batch: BatchBuffer, endless: EndlessLine): void {
+    const { byte, line, record } = this.#position
+    const { reason, cell, lines } = endless.found
+    if (reason && isFault(reason)) {
+      const errors = [this.#faultError(reason, cell)]
+      batch.addReject({ record: record + 1, line, byteOffset: byte, errors, raw: endless.raw, rawLength: endless.length })
+    }
+    this.#position = {
+      byte: byte + endless.length + endless.lineEndLength,
+      line: line + lines + (endless.lineEndLength > 0 ? 1 : 0),
+      record: record + (reason ? 1 : 0),
+    }
+    this.#endless = undefined
+    batch.isClosed = true
+  }
+
+  #finish(batch: BatchBuffer, result: Filled): Filled {
+    const { calls } = this.#kernel
+    if (this.#encoding === 'sqlite-page') {
+      calls.finishPage()
+      this.#takeOutput(batch)
+      calls.setCounters(1n, BigInt(this.#position.line))
+    }
+    batch.to = this.#position
+    return result
+  }
+
+  /** A copy of the input from offset `start` to `end`. */
+  #inputBytes(start: number, end: number): Buffer {
+    return Buffer.from(this.#kernel.bytes.subarray(this.#input + start, this.#input + end))
+  }
+
+  /** Lays output, input and scratch areas out behind the lists; what is in the input moves along. */
+  #layBuffers(): void {
+    const { rowOverhead, textFactor } = this.#compiled
+    const output = align(this.#lists.end, 64)
+    const input = align(output + this.#outputSize + PADDING, 64)
+    const scratchSize = align(this.#capacity * textFactor + rowOverhead + PADDING, 64)
+    const scratch = align(input + this.#capacity + PADDING, 64)
+    this.#kernel.reserve(scratch + 3 * scratchSize)
+    this.#kernel.bytes.copyWithin(input, this.#input, this.#input + this.#have)
+    this.#input = input
+    this.#output = output
+    const other = scratch + scratchSize
+    this.#kernel.calls.setBuffers(input, output, output + this.#outputSize, scratch, other, other + scratchSize)
+  }
+
+  #host(kernel: Kernel): KernelHost {
+    return {
+      parseFloat: (start, end, to) => kernel.view.setFloat64(to, Number(kernel.bytes.toString('latin1', start, end)), true),
+      changeCase: (start, end, to, upper) => {
+        const text = kernel.bytes.toString('utf8', start, end)
+        return kernel.bytes.write(upper ? text.toUpperCase() : text.toLowerCase(), to)
+      },
+      test: (column, start, end) => {
+        const message = this.#program.columns[column]?.test?.(kernel.bytes.toString('utf8', start, end))
+        return message === undefined ? 0 : this.#messages.push(message)
+      },
+    }
+  }
+}
+
+type Fault = Extract<Reason, 'quote' | 'unclosed-quote' | 'record-too-large'>
+
+function isFault(reason: Reason): reason is Fault {
+  return reason === 'quote' || reason === 'unclosed-quote' || reason === 'record-too-large'
+}
+
+/** Text of a cell as it stands in the source, without its quotes. */
+function cellText(cell: Buffer, { quote, escape }: Dialect): string {
+  const text = cell.toString()
+  if (quote === null || !text.startsWith(quote)) return text
+  const inner = text.slice(1, -1)
+  const mark = escape ?? quote
+  let unescaped = ''
+  for (let i = 0; i < inner.length; i++) {
+    if (inner[i] === mark && (inner[i + 1] === quote || inner[i + 1] === mark)) i++
+    unescaped += inner[i]
+  }
+  return unescaped
+}
+
+interface Lists {
+  areas: Parameters<Kernel['calls']['setLists']>
+  rowStarts: number
+  rejects: number
+  errors: number
+  end: number
+}
+
+/** The areas of fixed size: a batch takes what is in them after each call. */
+function layLists(start: number, columns: number): Lists {
+  const errorsSize = (ERRORS + 2 * columns) * ERROR_BYTES
+  const index = start
+  const faults = index + INDEX_ENTRIES * 4 + PADDING
+  const rowStarts = faults + FAULTS * FAULT_BYTES
+  const rejects = rowStarts + ROWS * 4
+  const errors = rejects + REJECTS * REJECT_BYTES
+  const types = align(errors + errorsSize, 64)
+  const digits = align(types + columns * 9 + PADDING, 64)
+  return {
+    areas: [
+      index,
+      index + INDEX_ENTRIES * 4,
+      faults,
+      rowStarts,
+      rowStarts,
+      ROWS,
+      rejects,
+      REJECTS,
+      errors,
+      ERRORS + 2 * columns,
+      types,
+      digits,
+    ],
+    rowStarts,
+    rejects,
+    errors,
+    end: digits + DIGITS,
+  }
+}
