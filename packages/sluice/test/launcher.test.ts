@@ -42,7 +42,7 @@ for (const [name, node] of [
     for (const signal of ['SIGTERM', 'SIGINT', 'SIGHUP'] as const) {
       test(`${signal} ends it as a signal does`, async () => {
         const { child, ended } = start(['generate', '--rows', '1000000000'], { node: [...node] })
-        await once(child.stdout!, 'data')
+        await once(child.stdout, 'data')
         child.kill(signal)
         assert.deepEqual((({ code, signal }) => ({ code, signal }))(await ended), { code: null, signal })
       })
@@ -50,7 +50,7 @@ for (const [name, node] of [
 
     test('SIGKILL leaves nothing running', async () => {
       const { child, ended } = start(['generate', '--rows', '1000000000'], { node: [...node] })
-      await once(child.stdout!, 'data')
+      await once(child.stdout, 'data')
       child.kill('SIGKILL')
       // Ends when the last process that holds the pipes has ended.
       assert.equal((await ended).signal, 'SIGKILL')

@@ -1,4 +1,4 @@
-import { type ChildProcess, spawn } from 'node:child_process'
+import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -17,8 +17,9 @@ export interface Ended {
 export interface RunOptions {
   cwd?: string
   env?: Record<string, string>
-  /** Written to standard input, which is then closed. */
-  input?: string
+  /** Written to standard input, which is then closed, unless `inputStaysOpen`. */
+  input?: string | Buffer
+  inputStaysOpen?: boolean
   /** Node and its arguments. */
   node?: string[]
   detached?: boolean
@@ -30,7 +31,10 @@ export function sluice(args: string[], options: RunOptions = {}): Promise<Ended>
 }
 
 /** Starts the real command. Nothing of this process's environment reaches it but PATH and HOME. */
-export function start(args: string[], options: RunOptions = {}): { child: ChildProcess; ended: Promise<Ended> } {
+export function start(
+  args: string[],
+  options: RunOptions = {},
+): { child: ChildProcessWithoutNullStreams; ended: Promise<Ended> } {
   const [node, ...flags] = options.node ?? [process.execPath]
   const { PATH = '', HOME = '' } = process.env
   const child = spawn(node!, [...flags, BIN, ...args], {
@@ -38,7 +42,8 @@ export function start(args: string[], options: RunOptions = {}): { child: ChildP
     env: { PATH, HOME, ...options.env },
     detached: options.detached,
   })
-  child.stdin.on('error', () => undefined).end(options.input ?? '')
+  child.stdin.on('error', () => undefined).write(options.input ?? '')
+  if (!options.inputStaysOpen) child.stdin.end()
   const output = { stdout: '', stderr: '' }
   for (const name of ['stdout', 'stderr'] as const) {
     child[name].setEncoding('utf8').on('data', (text: string) => {

@@ -1,0 +1,76 @@
+import assert from 'node:assert/strict'
+import { writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, test } from 'node:test'
+import { setTimeout } from 'node:timers/promises'
+import { generate } from '../src/generate/generate.ts'
+import { sluice, start, temporaryFolder } from './sluice.ts'
+
+/** A load whose input never ends, once its first rows are committed. */
+async function startEndless(cwd: string, detached = false) {
+  const args = ['load', '-', '--table', 'people', '--progress', 'json']
+  const input = Buffer.concat([...generate({ rows: 100, bad: 0, duplicates: 0, seed: 1 })])
+  const running = start(args, { cwd, input, inputStaysOpen: true, detached })
+  await new Promise<void>((resolve) => {
+    let seen = ''
+    running.child.stderr.on('data', (text: string) => {
+      seen += text
+      if (/"recordsRead":[1-9]/.test(seen)) resolve()
+    })
+    running.child.on('exit', () => resolve())
+  })
+  return running
+}
+
+describe('the first signal', { concurrency: 2 }, () => {
+  for (const [signal, code] of [
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+    ['SIGHUP', 129],
+  ] as const) {
+    test(`${signal} ends the load with ${code}, and says how to go on`, async () => {
+      const { child, ended } = await startEndless(temporaryFolder())
+      child.kill(signal)
+      const end = await ended
+      assert.equal(end.code, code, end.stderr)
+      const last = JSON.parse(end.stderr.trimEnd().split('\n').at(-1)!)
+      assert.equal(last.code, 'SLUICE_INTERRUPTED')
+      assert.match(last.message, /same command/)
+    })
+  }
+
+  test('that comes twice at once, as from a terminal under npx, counts once', async () => {
+    const { child, ended } = await startEndless(temporaryFolder())
+    child.kill('SIGINT')
+    child.kill('SIGINT')
+    const { code, stderr } = await ended
+    assert.equal(code, 130)
+    assert.match(stderr, /SLUICE_INTERRUPTED/)
+  })
+})
+
+test('an interrupted load of a file goes on with the same command', async () => {
+  const cwd = temporaryFolder()
+  writeFileSync(
+    join(cwd, 'people.csv'),
+    Buffer.concat([...generate({ rows: 40_000, bad: 400, duplicates: 0, seed: 1 })]),
+  )
+  writeFileSync(join(cwd, 'schema.json'), (await sluice(['generate', '--schema'])).stdout)
+  const args = ['load', 'people.csv', '--schema', 'schema.json', '--json', '--batch-rows', '200']
+  const { child, ended } = start(args, { cwd })
+  while (child.exitCode === null) {
+    const jobs = await sluice(['jobs', '--json'], { cwd })
+    if (jobs.code === 0 && JSON.parse(jobs.stdout)[0]?.recordsRead > 0) break
+    await setTimeout(20)
+  }
+  child.kill('SIGTERM')
+  const first = await ended
+  assert.equal(first.code, 143, first.stderr)
+  assert.match(first.stderr, /same command/)
+
+  const second = await sluice(args, { cwd })
+  assert.equal(second.code, 0, second.stderr)
+  const receipt = JSON.parse(second.stdout)
+  assert.ok(receipt.resumedAtRecord > 0)
+  assert.deepEqual([receipt.recordsRead, receipt.inserted, receipt.rejected], [40_000, 39_600, 400])
+})
