@@ -147,9 +147,9 @@ function parseErrorBudget(read: JsonReader, value: unknown): ErrorBudget {
 }
 
 function parseConstants(read: JsonReader, value: unknown): Record<string, string | null> {
-  const entries = [...read.object('set', value)].map(([column, one]) => {
-    const constant = one === null ? null : read.string(`set.${column}`, one)
-    return [column, constant] as [string, string | null]
+  const entries = [...read.object('set', value)].map(([column, one]): [string, string | null] => {
+    const isConstant = one === null || typeof one === 'string'
+    return [column, isConstant ? one : read.wrong(`set.${column}`, one, 'a string or null')]
   })
   // Not an assignment: `__proto__` is a name like any other.
   return Object.fromEntries(entries)
