@@ -68,7 +68,7 @@ export function isDatabaseError(error: unknown): error is DatabaseError {
 }
 
 /** Whether the connection is gone, or was never made. */
-export function isConnectionLoss(error: unknown): boolean {
+function isConnectionLoss(error: unknown): boolean {
   if (isDatabaseError(error) || !(error instanceof Error)) return false
   return BROKEN_CONNECTION.has(nodeCode(error)) || ENDED.test(error.message)
 }
