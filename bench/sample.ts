@@ -3,7 +3,7 @@ import { execFileSync, spawnSync } from 'node:child_process'
 import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 
-export const ROOT = join(import.meta.dirname, '..')
+const ROOT = join(import.meta.dirname, '..')
 export const SLUICE = join(ROOT, 'packages/sluice/bin/sluice.js')
 /** Generated files and databases. */
 export const WORK = join(ROOT, '.tmp/bench')
