@@ -30,13 +30,14 @@ function prepare(): void {
 }
 
 function restore(): void {
+  // What was compiled would soon be older than its source.
+  for (const folder of ['.', '../engine']) rmSync(`${folder}/dist`, { recursive: true, force: true })
   if (!existsSync(KEPT)) return
   renameSync(KEPT, 'package.json')
   rmSync('LICENSE', { force: true })
 }
 
 function compile(folder: string): void {
-  rmSync(`${folder}/dist`, { recursive: true, force: true })
   execFileSync('tsc', ['-p', `${folder}/tsconfig.build.json`], { stdio: 'inherit' })
 }
 

@@ -14,7 +14,7 @@ import { basename } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SERVICES, type Service } from './services.ts'
 
-/** A hanging test fails with its name; the slowest file that is sound takes a third of this. Milliseconds. */
+/** Milliseconds after which a test has failed, so that one that hangs says its name instead of holding up CI. */
 const TIMEOUT = 180_000
 
 const { values: flags, positionals: words } = parseArgs({
