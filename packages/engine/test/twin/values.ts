@@ -77,9 +77,17 @@ function transform(original: string, { transforms }: ProgramColumn): string | nu
   return text === '' && transforms.includes('nullIfEmpty') ? null : text
 }
 
+function withoutBlanks(text: string): string {
+  const isBlank = (char: string | undefined): boolean => char === ' ' || char === '\t'
+  let [start, end] = [0, text.length]
+  while (start < end && isBlank(text[start])) start++
+  while (end > start && isBlank(text[end - 1])) end--
+  return text.slice(start, end)
+}
+
 function convert(text: string, column: ProgramColumn): Value | Reason {
   const { type, formats, decimalChar, groupChar } = column
-  const inner = text.replace(/^[ \t]+|[ \t]+$/g, '')
+  const inner = withoutBlanks(text)
   switch (type.kind) {
     case 'text':
     case 'other':
