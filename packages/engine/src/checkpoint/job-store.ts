@@ -20,7 +20,7 @@ export interface NewJob
   segments: NewSegment[]
 }
 
-export interface NewSegment {
+interface NewSegment {
   /** Name of the file. */
   source: string
   /** Where its first record begins. */
@@ -275,6 +275,24 @@ export class JobStore {
       if (!last || page.length < pageSize) return
       after = [last.record, last.id]
     }
+  }
+
+  /** Rejects of the job that belong to the records behind `after` and up to `last`, in order. */
+  async rejectsBetween(jobId: string, after: number, last: number): Promise<StoredReject[]> {
+    const rows = await this.#run(
+      'SELECT * FROM failed_imports WHERE job_id = $1 AND record > $2 AND record <= $3 ORDER BY record, id',
+      [jobId, after, last],
+    )
+    return rows.map(toStoredReject)
+  }
+
+  /** How many open rejects of the job have each code. */
+  async rejectCounts(jobId: string): Promise<Record<string, number>> {
+    const rows = await this.#run(
+      'SELECT code, count(*) AS count FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL GROUP BY code ORDER BY code',
+      [jobId],
+    )
+    return Object.fromEntries(rows.map(({ code, count }) => [String(code), Number(count)]))
   }
 
   /**

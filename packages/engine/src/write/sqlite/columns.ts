@@ -51,7 +51,7 @@ const NAMED_TYPES: [RegExp, Kept][] = [
 ]
 
 /** The rules of https://sqlite.org/datatype3.html#determination_of_column_affinity, in their order. */
-export function keptAs(declared: string, strict: boolean): Kept {
+function keptAs(declared: string, strict: boolean): Kept {
   const text: Kept = { type: { kind: 'text' }, storage: 'sqlite-text' }
   const named = NAMED_TYPES.find(([pattern]) => pattern.test(declared))
   if (named) return named[1]

@@ -1,11 +1,6 @@
 import { SluiceError } from '../../errors.ts'
 import type { RejectCode } from '../../reject/reject.ts'
-
-/**
- * Who is to blame for an error: a row (it becomes a reject), the moment (trying again may help), or the surroundings
- * (the load fails, and can be resumed once they are put right).
- */
-export type Cause = 'data' | 'transient' | 'environment'
+import type { Cause } from '../database.ts'
 
 /** SQLite's primary result codes (https://sqlite.org/rescode.html): their cause, and what to do. All others are the environment's. */
 const CODES: Record<number, { name: string; cause: Cause; advice?: string }> = {

@@ -2,7 +2,7 @@ import { SluiceError } from '../../errors.ts'
 import { readVarint } from './record.ts'
 
 /** Bytes of a page: the most that SQLite allows, so that the fewest rows are too big for one. */
-export const PAGE = 65_536
+const PAGE = 65_536
 /** Children of an interior page: a cell takes at most 4 bytes of page number, 9 of rowid and 2 in the array of pointers. */
 const MAX_CHILDREN = 4_368
 

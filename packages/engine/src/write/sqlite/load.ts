@@ -7,6 +7,7 @@ import { isolate, type Refusal } from '../isolate.ts'
 import { rejectRows } from '../locate.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
+import { ForeignKeys } from './foreign-keys.ts'
 import { databaseImage } from './image.ts'
 import { decodeRecord } from './record.ts'
 import { NOW, quote } from './sql.ts'
@@ -20,6 +21,8 @@ const MESSAGE_LIMIT = 1_000
 
 /** SQLITE_ERROR: for a statement that compiles, what a function says of a value (`malformed JSON`, `integer overflow`). */
 const GENERIC_ERROR = 1
+/** SQLITE_CONSTRAINT_FOREIGNKEY */
+const FOREIGN_KEY = 787
 
 /**
  * Commits batches to one table. The kernel's pages become a database file beside the real one, and one
@@ -35,6 +38,8 @@ export class Load {
   readonly #insertOne: StatementSync
   /** Of the stage's image. */
   #changeCounter = 1
+  /** Once a deferred foreign key has failed. */
+  #deferredKeys: ForeignKeys | undefined
   /** Ranges of the batch that are in the transaction. */
   #loaded: { from: number; to: number }[] = []
 
@@ -61,25 +66,34 @@ export class Load {
 
   /** Rows that a trigger swallows count as inserted: the database took them. */
   async commit(batch: Batch, to: Position): Promise<Outcome> {
-    const { db } = this.#connection
     this.#changeCounter++
     this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
+    try {
+      return await this.#commitStaged(batch, to)
+    } catch (error) {
+      // Only COMMIT fails so late, and only by a deferred foreign key. From now on every attempt looks for its rows.
+      if (this.#deferredKeys || !(isSqliteError(error) && error.errcode === FOREIGN_KEY)) throw error
+      this.#deferredKeys = new ForeignKeys(this.#connection.db, this.#table, this.#plan.columns)
+      return await this.#commitStaged(batch, to)
+    }
+  }
+
+  async #commitStaged(batch: Batch, to: Position): Promise<Outcome> {
+    const { db } = this.#connection
     this.#loaded = []
     // IMMEDIATE: waits for other writers here, where nothing is lost by it.
     db.exec('BEGIN IMMEDIATE')
     try {
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
-      const rejects = rejectRows(
-        batch,
-        guilty.map(({ rank, refusal: { column, code, message } }) => ({
-          rank,
-          error: { column, code, message, value: null },
-        })),
-      )
+      const errors = guilty.map(({ rank, refusal: { column, code, message } }) => {
+        const header = column === null ? null : (this.#plan.headers[this.#plan.columns.indexOf(column)] ?? column)
+        return { rank, error: { column: header, code, message, value: null } }
+      })
+      const rejects = rejectRows(batch, errors, this.#plan.lineEnd)
       const outcome = { inserted: batch.rows - rejects.length, updated: 0, unchanged: 0, duplicates: 0, rejects }
       const all = [...batch.rejects, ...rejects].sort((a, b) => a.record - b.record)
-      const plan = { ...this.#plan, columns: [] }
-      await saveBatch(this.#connection, NOW, 'sqlite', plan, outcome, all, batch.rows + batch.rejects.length, to)
+      const recordsRead = batch.rows + batch.rejects.length
+      await saveBatch(this.#connection, NOW, 'sqlite', { ...this.#plan, columns: [] }, outcome, all, recordsRead, to)
       db.exec('COMMIT')
       return outcome
     } catch (error) {
@@ -99,19 +113,22 @@ export class Load {
   /** Loads the rows of rank `from` up to `to`, or changes nothing and says why. */
   #attempt(batch: Batch, from: number, to: number): Refusal | undefined {
     const { db } = this.#connection
+    let refusal: Refusal | undefined
     // A trigger's RAISE(FAIL) leaves what its statement did before.
     db.exec('SAVEPOINT attempt')
     try {
       this.#insert(batch, from, to)
+      refusal = this.#deferredKeys?.refuse(batch, from, to)
     } catch (error) {
       if (!(isSqliteError(error) && this.#isData(error))) throw error
-      if (db.isTransaction) db.exec('ROLLBACK TO attempt; RELEASE attempt')
-      else this.#loadAgain(batch)
-      return this.#refusal(error)
+      refusal = this.#refusal(error)
     }
-    db.exec('RELEASE attempt')
-    this.#loaded.push({ from, to })
-    return undefined
+    if (!refusal) {
+      db.exec('RELEASE attempt')
+      this.#loaded.push({ from, to })
+    } else if (db.isTransaction) db.exec('ROLLBACK TO attempt; RELEASE attempt')
+    else this.#loadAgain(batch)
+    return refusal
   }
 
   /** Rows too big for a page go in one by one, at their place among the others. */

@@ -4,10 +4,10 @@ import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, Storage } from '../../schema/program.ts'
-import type { Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
 import type { Call, Method, Reply, Result, ThreadOptions } from './channel.ts'
 import { storageFor } from './columns.ts'
-import { receiveError } from './errors.ts'
+import { classify, receiveError } from './errors.ts'
 import { NOW } from './sql.ts'
 
 /**
@@ -65,7 +65,13 @@ class Sqlite implements Database {
   }
 
   commit(batch: Batch, to: Position): Promise<Outcome> {
-    return this.#thread.call('commit', batch, to)
+    // Of an object of a class only its own properties would arrive, and none of its getters.
+    const { rows, output, large, input, rowStarts, rejects, from } = batch
+    return this.#thread.call('commit', { rows, output, large, input, rowStarts, rejects, from, to: batch.to }, to)
+  }
+
+  classify(error: unknown): Cause {
+    return classify(error)
   }
 
   async close(): Promise<void> {
