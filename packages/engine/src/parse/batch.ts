@@ -45,9 +45,11 @@ export class BatchBuffer implements Batch {
   readonly #input: Bytes
   #starts: Uint32Array<SharedArrayBuffer>
   #rows = 0
+  #mostRecords: number
 
   constructor(limits: BatchLimits) {
     this.#limits = limits
+    this.#mostRecords = limits.records
     // A quarter more than the limit, so that the records that pass it need no second, larger area. Pages that are
     // never touched take no memory.
     this.#output = new Bytes(limits.bytes * 1.25)
@@ -76,7 +78,7 @@ export class BatchBuffer implements Batch {
   }
 
   get recordsLeft(): number {
-    return this.#limits.records - this.records
+    return this.#mostRecords - this.records
   }
 
   get isEmpty(): boolean {
@@ -86,14 +88,15 @@ export class BatchBuffer implements Batch {
   get isFull(): boolean {
     return (
       this.isClosed ||
-      this.records >= this.#limits.records ||
+      this.records >= this.#mostRecords ||
       this.#input.used.length >= this.#limits.bytes ||
       this.#output.used.length >= 2 * this.#limits.bytes
     )
   }
 
-  /** Empties the batch; it starts at `from`. */
-  begin(from: Position): void {
+  /** Empties the batch; it starts at `from`, and may hold fewer records than its limit. */
+  begin(from: Position, mostRecords = this.#limits.records): void {
+    this.#mostRecords = Math.min(mostRecords, this.#limits.records)
     this.#rows = 0
     this.rejects = []
     this.large = []

@@ -54,9 +54,10 @@ const NONE = -1
  * Bytes in, batches out: the kernel with its memory. It does no I/O and never waits; `fill` says what it needs.
  *
  * @example
+ * batch.begin(parser.position)
  * while ((filled = parser.fill(batch)) !== 'end') {
- *   if (filled === 'full') await write(batch)
- *   else parser.push(await nextBytes())
+ *   if (filled === 'input') parser.push(await nextBytes())
+ *   else await write(batch).then(() => batch.begin(parser.position))
  * }
  */
 export class Parser {
@@ -149,10 +150,9 @@ export class Parser {
     this.#needed = 0
   }
 
-  /** Converts what is there into the batch, until it is full or the bytes are used up. */
+  /** Converts what is there into the batch (which was begun at `position`), until it is full or the bytes are used up. */
   fill(batch: BatchBuffer): Filled {
     const { calls } = this.#kernel
-    if (batch.isEmpty) batch.begin(this.#position)
     for (;;) {
       if (batch.isFull) return this.#finish(batch, 'full')
       if (!calls.isIndexEmpty()) {

@@ -22,13 +22,11 @@ export function judgeHeader([first, ...below]: readonly SourceRecord[]): HeaderV
     const column = below.flatMap(({ cells }) => cells[index] ?? [])
     const kind = kindOf(column)
     if (kind && text.trim() !== '') {
-      if (cellKind(text) !== kind)
-        return { header: true, because: `${quote(text)} stands above ${kind}s`, sure: true }
+      if (cellKind(text) !== kind) return { header: true, because: `${quote(text)} stands above ${kind}s`, sure: true }
       alike ??= text
     } else if (text !== '' && column.filter((cell) => cell.text === text).length >= REPEATS) repeated ??= text
   }
-  if (alike !== undefined)
-    return { header: false, because: `${quote(alike)} is like the values below it`, sure: true }
+  if (alike !== undefined) return { header: false, because: `${quote(alike)} is like the values below it`, sure: true }
   if (repeated !== undefined) {
     return { header: false, because: `${quote(repeated)} is found again below`, sure: false }
   }

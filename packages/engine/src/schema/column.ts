@@ -2,7 +2,7 @@ import { SluiceError } from '../errors.ts'
 import type { TargetColumn } from '../write/database.ts'
 import type { Field } from './field.ts'
 import { booleanWords, type FieldCheck, fieldCheck, formatPatterns } from './field-check.ts'
-import { isLimit } from './literal.ts'
+import { limitText } from './literal.ts'
 import { compilePattern } from './pattern.ts'
 import type { ColumnType, ProgramColumn, Storage } from './program.ts'
 import { show } from './read-json.ts'
@@ -55,7 +55,8 @@ export function columnProgram(
   for (const side of ['minimum', 'maximum'] as const) {
     const limit = constraints[side]
     if (limit === undefined) continue
-    if (isLimit(type, String(limit))) column[side] = String(limit)
+    const text = limitText(type, String(limit))
+    if (text !== undefined) column[side] = text
     else
       problems.push(
         `${side} ${show(limit)} of field ${show(field?.name)} is no ${type.kind}, as column ${show(place.name)} is`,
@@ -133,7 +134,7 @@ function patternTest(source: string | undefined): ProgramColumn['test'] {
   // parseTableSchema refuses such a pattern.
   if (typeof matches === 'object')
     throw new SluiceError('SLUICE_INTERNAL', `pattern ${show(source)}: ${matches.reason}`)
-  return (value) => (matches(value) ? undefined : `does not match the pattern ${show(source)}`)
+  return (value) => (matches(value) ? undefined : `${show(value)} does not match the pattern ${show(source)}`)
 }
 
 function firstMessage(tests: NonNullable<ProgramColumn['test']>[], value: string): string | undefined {

@@ -1,5 +1,6 @@
 import type { Field } from './field.ts'
 import type { ColumnType } from './program.ts'
+import { show } from './read-json.ts'
 import { patternParts } from './strptime.ts'
 
 /** What a field's type asks of a cell: sluice's own type, and what only the text as a whole can show. */
@@ -14,7 +15,7 @@ const NUMBER = '[+-]?(?:\\d+(?:\\.\\d*)?|\\.\\d+)'
 
 /** Text that must look in a certain way. The expressions take linear time: no repetition within a repetition overlaps. */
 function shaped(what: string, shape: RegExp, type: ColumnType = TEXT): FieldCheck {
-  return { type, test: (value) => (shape.test(value) ? undefined : `is not ${what}`) }
+  return { type, test: (value) => (shape.test(value) ? undefined : `${show(value)} is not ${what}`) }
 }
 
 const json = (top: 'any' | 'object' | 'array'): FieldCheck => ({ type: { kind: 'json', top } })

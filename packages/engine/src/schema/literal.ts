@@ -67,3 +67,16 @@ export function isLimit(type: ColumnType, text: string): boolean {
       return false
   }
 }
+
+/**
+ * A limit in the one form of its value that programs carry: no fraction finer than microseconds, a zone as `Z` or
+ * `±HH:MM`. Undefined where {@link isLimit} says no.
+ */
+export function limitText(type: ColumnType, text: string): string | undefined {
+  if (!isLimit(type, text)) return undefined
+  if (type.kind !== 'time' && type.kind !== 'timestamp' && type.kind !== 'timestamptz') return text
+  const coarse = text.replace(/(\.\d{6})0+/, '$1')
+  return coarse
+    .replace(/(:\S*?) ?([+-]\d\d)(?::?(\d\d))?$/, (_, time, hours, minutes = '00') => `${time}${hours}:${minutes}`)
+    .replace(/ (?=[Zz]$)/, '')
+}

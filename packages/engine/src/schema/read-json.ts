@@ -6,7 +6,7 @@ const SHOWN = 80
 export function show(value: unknown): string {
   if (value === undefined) return 'missing'
   const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value))
-  return text.length > SHOWN ? `${text.slice(0, SHOWN)}…` : text
+  return text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text
 }
 
 /** Names in a message: at most `limit` of them, then how many more. */

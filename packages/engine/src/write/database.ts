@@ -60,12 +60,22 @@ export interface LoadPlan {
   segment: number
   table: TableName
   columns: ProgramColumn[]
+  /** For each column what rejects call it: its header name in the source. */
+  headers: string[]
+  /** Of the dialect: how lines are counted for rows that the database refuses. */
+  lineEnd: 'lf' | 'cr' | 'any'
   encoding: Encoding
   /** How rows travel to PostgreSQL; SQLite has one way. */
   write: 'copy' | 'unnest'
   /** Lease epoch under which this process may commit; a checkpoint with another epoch refuses the commit. */
   epoch: number
 }
+
+/**
+ * Who is to blame for an error: a row (it becomes a reject), the moment (trying again may help), or the surroundings
+ * (the load fails, and can be resumed once they are put right).
+ */
+export type Cause = 'data' | 'transient' | 'environment'
 
 /** What became of the rows of a batch; `rejects` holds those that the database refused. */
 export interface Outcome {
@@ -96,6 +106,8 @@ export interface Database extends Sql {
   encodingFor(columns: ProgramColumn[], write: 'copy' | 'unnest'): Encoding
   /** Called once before the first {@link commit}. */
   prepare(plan: LoadPlan): Promise<void>
+  /** Whether an error of this database is a row's fault, may pass, or is for someone to put right. */
+  classify(error: unknown): Cause
   /**
    * Commits a batch in one transaction: rows, rejects, checkpoint and the job's counters. Rows that the database
    * refuses become rejects in the same transaction. Resolves when the commit is durable; the batch may be reused then.

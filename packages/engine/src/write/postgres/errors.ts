@@ -1,12 +1,7 @@
 import type { DatabaseError } from 'pg'
 import { SluiceError } from '../../errors.ts'
 import type { RejectCode } from '../../reject/reject.ts'
-
-/**
- * Who is to blame for an error: a row (it becomes a reject), the moment (trying again may help), or the surroundings
- * (the load fails, and can be resumed once they are put right).
- */
-export type Cause = 'data' | 'transient' | 'environment'
+import type { Cause } from '../database.ts'
 
 /**
  * SQLSTATEs, and their classes of two characters, that are not the environment's; the longer entry wins.

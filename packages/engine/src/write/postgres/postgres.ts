@@ -4,7 +4,7 @@ import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
-import type { Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
 import { rejectRows } from '../locate.ts'
 import { Blame } from './blame.ts'
@@ -122,6 +122,10 @@ class Postgres implements Database {
         throw error
       }
     })
+  }
+
+  classify(error: unknown): Cause {
+    return classify(error)
   }
 
   async close(): Promise<void> {

@@ -1,0 +1,117 @@
+import type { Job } from './checkpoint/job.ts'
+import type { Position } from './parse/position.ts'
+import type { Progress, Receipt } from './receipt.ts'
+import type { Reject } from './reject/reject.ts'
+import type { Outcome } from './write/database.ts'
+
+/** Least time between two reports of progress, in ms. */
+const REPORT_MS = 100
+/** Time over which the rate is measured, in ms. */
+const RATE_WINDOW_MS = 5_000
+
+type Counters = Pick<Job, 'recordsRead' | 'inserted' | 'updated' | 'unchanged' | 'duplicates' | 'rejected'>
+
+/** Keeps count of what is committed: the job's counters, and what this process adds to them. */
+export class Meter {
+  readonly #job: Job
+  readonly #counters: Counters
+  readonly #bytesTotal: number | null
+  readonly #report: ((progress: Progress) => void) | undefined
+  readonly #began = performance.now()
+  readonly #recordsBefore: number
+  /** Bytes of the sources that are done, and of the one at hand. */
+  #bytesBefore = 0
+  #bytesCommitted = 0
+  #bytesRead = 0
+  #reported = 0
+  #marks: { at: number; records: number; bytes: number }[] = []
+
+  constructor(job: Job, onProgress: ((progress: Progress) => void) | undefined) {
+    const { recordsRead, inserted, updated, unchanged, duplicates, rejected } = job
+    this.#job = job
+    this.#counters = { recordsRead, inserted, updated, unchanged, duplicates, rejected }
+    this.#recordsBefore = recordsRead
+    this.#bytesTotal = job.bytesTotal
+    this.#report = onProgress
+    this.#marks.push({ at: this.#began, records: recordsRead, bytes: job.bytesCommitted })
+  }
+
+  get recordsRead(): number {
+    return this.#counters.recordsRead
+  }
+
+  get rejected(): number {
+    return this.#counters.rejected
+  }
+
+  /** Bytes taken from the source at hand. */
+  read(byte: number): void {
+    this.#bytesRead = this.#bytesBefore + byte
+  }
+
+  /** A batch is committed; `rejects` are all of its rejects. */
+  committed(records: number, outcome: Outcome, rejects: Reject[], to: Position): void {
+    const counters = this.#counters
+    counters.recordsRead += records
+    counters.inserted += outcome.inserted
+    counters.updated += outcome.updated
+    counters.unchanged += outcome.unchanged
+    counters.duplicates += outcome.duplicates
+    for (const { errors } of rejects) {
+      if (errors[0]!.code !== 'duplicate') counters.rejected++
+    }
+    this.#bytesCommitted = this.#bytesBefore + to.byte
+    this.report(false)
+  }
+
+  /** The source at hand is done; the next one begins at byte 0. */
+  nextSource(bytes: number): void {
+    this.#bytesBefore += bytes
+    this.#bytesCommitted = this.#bytesBefore
+  }
+
+  report(always: boolean): void {
+    const now = performance.now()
+    if (!this.#report || (!always && now - this.#reported < REPORT_MS)) return
+    this.#reported = now
+    const bytes = this.#bytesCommitted
+    this.#marks.push({ at: now, records: this.recordsRead, bytes })
+    while (this.#marks.length > 2 && now - this.#marks[1]!.at > RATE_WINDOW_MS) this.#marks.shift()
+    const first = this.#marks[0]!
+    const seconds = Math.max((now - first.at) / 1000, 0.001)
+    const bytesPerSecond = (bytes - first.bytes) / seconds
+    const left = this.#bytesTotal === null ? null : this.#bytesTotal - bytes
+    this.#report({
+      jobId: this.#job.jobId,
+      ...this.#counters,
+      bytesCommitted: bytes,
+      bytesTotal: this.#bytesTotal,
+      bytesRead: Math.max(this.#bytesRead, bytes),
+      rowsPerSecond: Math.round((this.recordsRead - first.records) / seconds),
+      etaSeconds: left === null || bytesPerSecond <= 0 ? null : Math.ceil(left / bytesPerSecond),
+    })
+  }
+
+  /** The receipt, from the job's row: the counters there are the truth. */
+  receipt(job: Job, rejectsByCode: Record<string, number>): Receipt {
+    const elapsedMs = Math.round(performance.now() - this.#began)
+    const { recordsRead, inserted, updated, unchanged, duplicates, rejected } = job
+    return {
+      jobId: job.jobId,
+      status: 'completed',
+      source: job.source,
+      table: job.targetTable,
+      recordsRead,
+      inserted,
+      updated,
+      unchanged,
+      duplicates,
+      rejected,
+      bytes: this.#bytesCommitted,
+      elapsedMs,
+      rowsPerSecond: Math.round((recordsRead - this.#recordsBefore) / Math.max(elapsedMs / 1000, 0.001)),
+      rejectsByCode,
+      resumedAtRecord: this.#recordsBefore,
+    }
+  }
+}

@@ -1,0 +1,269 @@
+import { randomUUID } from 'node:crypto'
+import { basename } from 'node:path'
+import type { Checkpoint, Job } from './checkpoint/job.ts'
+import { JobStore } from './checkpoint/job-store.ts'
+import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
+import { createTables } from './checkpoint/tables.ts'
+import { SluiceError } from './errors.ts'
+import type { LoadOptions } from './options.ts'
+import type { Dialect } from './parse/dialect.ts'
+import { type Position, START } from './parse/position.ts'
+import { readRecords, type SourceRecord } from './parse/records.ts'
+import { sniff } from './parse/sniff.ts'
+import { inferSchema } from './schema/infer.ts'
+import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
+import { tableNameFor } from './schema/table-name.ts'
+import type { TableSchema } from './schema/table-schema.ts'
+import { askedOf, differences, hashOf, type Settings } from './settings.ts'
+import type { Source } from './source/source.ts'
+import type { Database, TableName, TargetTable } from './write/database.ts'
+
+/** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
+const SAMPLE_BYTES = 256 * 1024
+/** PostgreSQL cuts longer names in silence (NAMEDATALEN - 1). */
+const POSTGRES_NAME_BYTES = 63
+
+/** A job that this process may work on: new, or interrupted before. */
+export interface PreparedJob {
+  job: Job
+  settings: Settings
+  checkpoints: Checkpoint[]
+  store: JobStore
+  table: TableName
+  target: TargetTable
+  /** Of the first source, which was looked at already. */
+  head: SourceHead
+}
+
+/** What is known of a source from its first bytes. */
+export interface SourceHead {
+  dialect: Dialect
+  header: string[]
+  /** Where the first record begins. */
+  start: Position
+  /** Records of the sample, the header not among them. */
+  sample: SourceRecord[]
+}
+
+/**
+ * Finds the interrupted job of these sources and this table, or creates one: looks at the first source, plans, and makes the table where
+ * there is none.
+ * @throws SluiceError for everything that keeps a load from starting
+ */
+export async function prepareJob(
+  options: LoadOptions,
+  sources: Source[],
+  database: Database,
+  notice: (message: string) => void,
+): Promise<PreparedJob> {
+  await createTables(database, database.kind)
+  const store = new JobStore(database)
+  const table = tableOf(options, sources[0]!)
+  const tableText = table.schema === null ? table.table : `${table.schema}.${table.table}`
+  const sourceText = sources.map(({ name }) => name).join(', ')
+  const found = await store.findUnfinished(sourceText, tableText)
+  if (found && options.restart) await forget(store, found, notice)
+  if (found && !options.restart) {
+    const settings = found.settings as Settings
+    await refuseChanges(options, sources, found)
+    const head = await headOf(sources[0]!, settings.dialect, undefined)
+    const target = await database.describe(table)
+    if (!target) throw new SluiceError('SLUICE_JOB', `${goneTable(tableText)} Use --restart to start over.`)
+    notice(`going on with the interrupted job ${found.jobId} behind record ${found.recordsRead}`)
+    return { job: found, settings, checkpoints: await store.checkpoints(found.jobId), store, table, target, head }
+  }
+
+  const head = await headOf(sources[0]!, options.dialect, notice)
+  const before = await database.describe(table)
+  const inferred = options.schema && before ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
+  const jobId = randomUUID()
+  const plan = planFor(options, database, head, {
+    jobId,
+    file: sources[0]!.name,
+    schema: options.schema,
+    inferred: inferred ?? undefined,
+    target: before,
+  })
+  for (const message of plan.notices) notice(message)
+  const schema = options.schema ?? (plan.create ? inferred : null)
+  if (plan.create) await database.createTable(table, plan.create.columns, plan.create.primaryKey)
+  const target = before ?? (await database.describe(table))!
+  if (plan.create) notice(`created table ${tableText}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
+  const settings: Settings = { asked: askedOf(options), dialect: head.dialect, header: head.header, schema, inferred }
+  await store.create(
+    {
+      jobId,
+      source: sourceText,
+      targetTable: tableText,
+      settings,
+      settingsHash: hashOf(settings.asked),
+      fingerprint: await fingerprintOf(sources),
+      bytesTotal: totalOf(sources),
+      segments: sources.map(({ name }) => ({ source: name, start: START, endByte: null })),
+    },
+    true,
+  )
+  const job = (await store.read(jobId))!
+  return { job, settings, checkpoints: await store.checkpoints(jobId), store, table, target, head }
+}
+
+/** The plan of one source of a job; every source may have its columns in another order. */
+export function planSource(options: LoadOptions, database: Database, prepared: PreparedJob, source: Source, head: SourceHead): Plan {
+  const { settings, job, target } = prepared
+  return planFor(options, database, head, {
+    jobId: job.jobId,
+    file: source.name,
+    schema: settings.schema ?? undefined,
+    inferred: settings.inferred ?? undefined,
+    target,
+  })
+}
+
+function planFor(
+  options: LoadOptions,
+  database: Database,
+  head: SourceHead,
+  {
+    jobId,
+    file,
+    ...place
+  }: { jobId: string; file: string; schema: TableSchema | undefined; inferred: TableSchema | undefined; target: TargetTable | undefined },
+): Plan {
+  const { rename, skip, set, unknownColumns, key } = options
+  const request: PlanRequest = {
+    ...place,
+    header: head.header,
+    storageFor: (type) => database.storageFor(type),
+    rename,
+    skip,
+    set,
+    unknownColumns,
+    key,
+    provenance: options.provenance ? { job: jobId, file: basename(file) } : undefined,
+    nameBytes: database.kind === 'postgres' ? POSTGRES_NAME_BYTES : undefined,
+  }
+  return planLoad(request)
+}
+
+/**
+ * Reads dialect and header of a source.
+ * @param notice Told what was found out; undefined: nothing is.
+ * @throws SluiceError SLUICE_SOURCE_EMPTY, SLUICE_DIALECT
+ */
+export async function headOf(
+  source: Source,
+  given: Partial<Dialect> | undefined,
+  notice: ((message: string) => void) | undefined,
+): Promise<SourceHead> {
+  const { bytes, complete } = await source.head(SAMPLE_BYTES)
+  if (bytes.length === 0) throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
+  const { dialect, start, evidence, sure } = sniff(bytes, complete, given)
+  notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
+  const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
+  const sample: SourceRecord[] = []
+  for (const record of records) sample.push(record)
+  const first = sample[0]
+  if (!first) {
+    const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} ${what}`)
+  }
+  if (!dialect.header) {
+    const header = first.cells.map((_, i) => `column_${i + 1}`)
+    return { dialect, header, start: { byte: first.byteOffset, line: first.line, record: 0 }, sample }
+  }
+  if (first.fault) {
+    throw new SluiceError('SLUICE_DIALECT', `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`)
+  }
+  sample.shift()
+  const header = first.cells.map(({ text }) => text.trim())
+  return { dialect, header, start: { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }, sample }
+}
+
+/** The physical line on which the first record behind the header may start. */
+function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): number {
+  // The header may hold line ends in quotes, so its lines are counted like any others: by the records' reader.
+  const [next] = readRecords(Buffer.concat([bytes.subarray(header.byteOffset, header.next), Buffer.from('x')]), dialect, {
+    position: { byte: header.byteOffset, line: header.line, record: 0 },
+  }).drop(1)
+  return next?.line ?? header.line
+}
+
+function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {
+  for (const { cells, fault } of sample) if (!fault && cells.length === header.length) yield cells
+}
+
+function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
+  const text = table ?? tableNameFor(sourceName ?? first.name)
+  const dot = text.indexOf('.')
+  if (text === '' || dot === 0 || dot === text.length - 1) {
+    throw new SluiceError('SLUICE_USAGE', `"${text}" is no table name; give --table T or --table schema.T`)
+  }
+  const name = dot === -1 ? { schema: null, table: text } : { schema: text.slice(0, dot), table: text.slice(dot + 1) }
+  if (OWN_TABLES.has(name.table.toLowerCase())) {
+    throw new SluiceError('SLUICE_USAGE', `${name.table} is one of sluice's own tables and cannot be loaded into`)
+  }
+  return name
+}
+
+const OWN_TABLES = new Set(['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'])
+
+async function forget(store: JobStore, job: Job, notice: (message: string) => void): Promise<void> {
+  const [checkpoint] = await store.checkpoints(job.jobId)
+  await store.claim(job.jobId, 0, claimOf(checkpoint))
+  await store.cancel(job.jobId)
+  const rows = job.inserted + job.updated
+  notice(
+    `gave up the interrupted job ${job.jobId}${rows > 0 ? `; the ${rows} rows that it had loaded stay in ${job.targetTable}` : ''}`,
+  )
+}
+
+/** Seconds without a commit or a renewal after which another process may take a job over. */
+function leaseSeconds(): number {
+  const seconds = Number(process.env.SLUICE_LEASE_SECONDS ?? 30)
+  if (!(seconds >= 1)) throw new SluiceError('SLUICE_CONFIG', 'SLUICE_LEASE_SECONDS must be a number of seconds, 1 or more')
+  return seconds
+}
+
+export function claimOf(checkpoint: Checkpoint | undefined): { owner: string; seconds: number; dead?: string } {
+  const claim = { owner: leaseOwner(), seconds: leaseSeconds() }
+  const holder = checkpoint?.leaseOwner
+  return holder && livesNoMore(holder) ? { ...claim, dead: holder } : claim
+}
+
+async function refuseChanges(options: LoadOptions, sources: Source[], job: Job): Promise<void> {
+  const changed = differences((job.settings as Settings).asked, askedOf(options))
+  const hint = `Run it as before to go on with job ${job.jobId}, or use --restart to start over.`
+  if (changed.length > 0) {
+    throw new SluiceError(
+      'SLUICE_SOURCE_CHANGED',
+      `An interrupted load of this source into ${job.targetTable} had other settings: ${changed.join(', ')}. ${hint}`,
+    )
+  }
+  const now = await fingerprintOf(sources)
+  if (JSON.stringify(sorted(now)) !== JSON.stringify(sorted(job.fingerprint))) {
+    throw new SluiceError(
+      'SLUICE_SOURCE_CHANGED',
+      `${job.source} is not what it was when its load into ${job.targetTable} was interrupted. ` +
+        `Put the same content back to go on with job ${job.jobId}, or use --restart to start over.`,
+    )
+  }
+}
+
+/** Databases keep an object, not the order of its keys. */
+function sorted(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(sorted)
+  if (value === null || typeof value !== 'object') return value
+  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
+}
+
+async function fingerprintOf(sources: Source[]): Promise<unknown[]> {
+  return Promise.all(sources.map((source) => source.fingerprint()))
+}
+
+function totalOf(sources: Source[]): number | null {
+  return sources.reduce<number | null>((sum, { size }) => (sum === null || size === null ? null : sum + size), 0)
+}
+
+function goneTable(table: string): string {
+  return `The table ${table} of the interrupted load is gone.`
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto'
+import type { LoadOptions } from './options.ts'
+import type { Dialect } from './parse/dialect.ts'
+import type { TableSchema } from './schema/table-schema.ts'
+
+/**
+ * What the meaning of a job depends on, kept in its row: enough to go on with it, to print its rejects and to replay them.
+ * JSON throughout.
+ */
+export interface Settings {
+  /** What the user asked for; a load that goes on must ask for the same. */
+  asked: Asked
+  dialect: Dialect
+  /** Header of the first source. */
+  header: string[]
+  /** The schema that rules the load: the user's, or the inferred one where the job made the table. */
+  schema: TableSchema | null
+  /** The schema of the sample; it decides for columns that have no type of their own. */
+  inferred: TableSchema | null
+}
+
+export type Asked = Pick<
+  LoadOptions,
+  'schema' | 'dialect' | 'key' | 'mode' | 'rename' | 'skip' | 'set' | 'provenance' | 'unknownColumns' | 'maxRecordBytes' | 'limit'
+> & { hasMap: boolean }
+
+export function askedOf(options: LoadOptions): Asked {
+  const { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns, maxRecordBytes, limit } = options
+  const asked = { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns, maxRecordBytes, limit }
+  // As it comes back from the database: what is undefined is not there.
+  return JSON.parse(JSON.stringify({ ...asked, hasMap: options.map !== undefined }))
+}
+
+/** Settings that differ, by name. */
+export function differences(before: Asked, now: Asked): string[] {
+  const names = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof Asked>
+  return [...names].filter((name) => canonical(before[name]) !== canonical(now[name]))
+}
+
+export function hashOf(asked: Asked): string {
+  return createHash('sha256').update(canonical(asked)).digest('hex')
+}
+
+/** JSON with sorted keys: databases keep an object, not the order of its keys. Empty objects mean the same as none. */
+function canonical(value: unknown): string {
+  const sorted = (_: string, entry: unknown) =>
+    entry !== null && typeof entry === 'object' && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry
+  const text = JSON.stringify(value, sorted) ?? ''
+  return text === '{}' || text === '[]' ? '' : text
+}

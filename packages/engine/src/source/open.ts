@@ -1,0 +1,38 @@
+import { glob } from 'node:fs/promises'
+import type { Readable } from 'node:stream'
+import { SluiceError } from '../errors.ts'
+import { openFile } from './file.ts'
+import type { Source } from './source.ts'
+import { openStream } from './stream.ts'
+
+/**
+ * Opens what a load is to read: a path, a glob (where no file has that very name), a list of both, or a stream.
+ * @throws SluiceError SLUICE_SOURCE_NOT_FOUND; SLUICE_USAGE for what is no source
+ */
+export async function openSources(
+  source: string | string[] | Readable | AsyncIterable<Uint8Array>,
+  streamName: string,
+): Promise<Source[]> {
+  if (typeof source !== 'string' && !Array.isArray(source)) {
+    if (!(Symbol.asyncIterator in source)) throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
+    return [openStream(source, streamName)]
+  }
+  const sources: Source[] = []
+  try {
+    for (const path of [source].flat()) {
+      for (const file of await filesOf(path)) sources.push(await openFile(file))
+    }
+    if (sources.length === 0) throw new SluiceError('SLUICE_USAGE', 'The list of sources is empty')
+  } catch (error) {
+    await Promise.all(sources.map((opened) => opened.close()))
+    throw error
+  }
+  return sources
+}
+
+async function filesOf(path: string): Promise<string[]> {
+  if (!/[*?[{]/.test(path)) return [path]
+  const files = await Array.fromAsync(glob(path.replace(/\\/g, '/')))
+  // A file whose name happens to be a pattern is that file.
+  return files.length === 0 || files.includes(path) ? [path] : files.sort()
+}

@@ -1,0 +1,32 @@
+/** Bytes to load. Two implementations: `file.ts`, which can start anywhere, and `stream.ts`, which begins at its start once. */
+export interface Source {
+  /** For messages and the job's record: an absolute path, or the name of a stream. */
+  readonly name: string
+  /** In bytes; null where it is not known before the end. */
+  readonly size: number | null
+  /** Size and samples of the content, to tell whether this is the source of an interrupted load; null for a stream. */
+  fingerprint(): Promise<Fingerprint | null>
+  /** Up to `bytes` bytes from the start, and whether that is all there is. */
+  head(bytes: number): Promise<Head>
+  /**
+   * The bytes from offset `from` on. A chunk stays as it is only until the next one is asked for. Nothing is read ahead
+   * beyond one chunk, so that whoever does not ask makes the source wait.
+   * @throws SluiceError SLUICE_SOURCE_READ when reading fails, or the source ends before `size`
+   */
+  read(from: number): AsyncIterator<Uint8Array, void, void>
+  close(): Promise<void>
+}
+
+export interface Head {
+  bytes: Uint8Array
+  complete: boolean
+}
+
+export interface Fingerprint {
+  size: number
+  /** SHA-256, in hex, of samples spread over the content. An edit between two samples that keeps the size goes unseen. */
+  samples: string
+}
+
+/** Bytes asked of the system at once. With one chunk read ahead, larger ones gained nothing. */
+export const CHUNK_BYTES = 256 * 1024

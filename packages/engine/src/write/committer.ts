@@ -1,0 +1,126 @@
+import type { Lease } from '../checkpoint/job.ts'
+import type { JobStore } from '../checkpoint/job-store.ts'
+import { SluiceError } from '../errors.ts'
+import type { Batch } from '../parse/batch.ts'
+import type { Dialect } from '../parse/dialect.ts'
+import type { Reject } from '../reject/reject.ts'
+import type { Encoding, Program } from '../schema/program.ts'
+import type { Database, Outcome, TableName } from './database.ts'
+import { retry } from './retry.ts'
+
+/** What a commit did, and all rejects of the batch in order. */
+export interface Committed {
+  outcome: Outcome
+  rejects: Reject[]
+}
+
+/**
+ * Commits the batches of one segment under its lease: once each, whatever happens. An error that may pass is tried again on a new connection;
+ * where it is not known whether COMMIT took effect, the checkpoint tells, which is in the same transaction as the rows.
+ */
+export class Committer {
+  readonly #database: Database
+  readonly #store: JobStore
+  readonly #lease: Lease
+  readonly #notice: (message: string) => void
+  readonly #signal: AbortSignal | undefined
+  readonly #heartbeat: NodeJS.Timeout
+  /** What went wrong when the lease was renewed; told by the next commit. */
+  #lost: unknown
+
+  constructor(
+    database: Database,
+    store: JobStore,
+    lease: Lease,
+    { notice, signal, renewMs = 5_000 }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs?: number },
+  ) {
+    this.#database = database
+    this.#store = store
+    this.#lease = lease
+    this.#notice = notice
+    this.#signal = signal
+    // A source may be slower than the lease is long.
+    this.#heartbeat = setInterval(() => void this.#renew(), renewMs).unref()
+  }
+
+  async prepare(table: TableName, program: Program, dialect: Dialect, encoding: Encoding, write: 'copy' | 'unnest'): Promise<void> {
+    const headers = program.columns.map(({ from, name }) => ('cell' in from ? program.sourceColumns[from.cell]! : name))
+    const { columns } = program
+    const plan = { ...this.#lease, table, columns, headers, lineEnd: dialect.lineEnd, encoding, write }
+    await this.#retry(() => this.#database.prepare(plan))
+  }
+
+  /** Resolves when the batch is durable. */
+  async commit(batch: Batch): Promise<Committed> {
+    if (this.#lost) throw this.#lost
+    let tried = false
+    return this.#retry(async () => {
+      const already = tried ? await this.#committedAlready(batch) : undefined
+      tried = true
+      if (already) return already
+      const outcome = await this.#database.commit(batch, batch.to)
+      return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
+    })
+  }
+
+  /** The segment is complete. */
+  async finish(bytes: number): Promise<void> {
+    await this.#retry(() => this.#store.finish(this.#lease, { bytesTotal: bytes }))
+  }
+
+  /**
+   * Leaves the job so that it can be resumed: PENDING after an interruption, FAILED after an error.
+   * @returns the error to throw: the one given
+   */
+  async giveUp(error: unknown): Promise<unknown> {
+    try {
+      if (error instanceof SluiceError && error.code === 'SLUICE_INTERRUPTED') await this.#store.release(this.#lease)
+      else await this.#store.fail(this.#lease, error instanceof Error ? error.message : String(error))
+    } catch (second) {
+      // The database is away, which is most likely what `error` says; the lease runs out by itself.
+      this.#notice(`the job's state could not be saved: ${(second as Error).message}`)
+    }
+    return error
+  }
+
+  close(): void {
+    clearInterval(this.#heartbeat)
+  }
+
+  /**
+   * What an earlier try committed, when it did and its answer was lost. The lease keeps everyone else out, so a checkpoint
+   * that stands at the end of the batch was moved by that try.
+   */
+  async #committedAlready(batch: Batch): Promise<Committed | undefined> {
+    const checkpoint = (await this.#store.checkpoints(this.#lease.jobId)).find(({ segment }) => segment === this.#lease.segment)
+    if (checkpoint?.epoch !== this.#lease.epoch) {
+      throw new SluiceError('SLUICE_LEASE_LOST', `Another process has taken over job ${this.#lease.jobId}, so this one stops`)
+    }
+    if (checkpoint.committed.byte !== batch.to.byte || checkpoint.committed.record !== batch.to.record) return undefined
+    const rejects = await this.#store.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)
+    const duplicates = rejects.filter(({ errors }) => errors[0]?.code === 'duplicate').length
+    const records = batch.to.record - batch.from.record
+    return {
+      outcome: { inserted: records - rejects.length, updated: 0, unchanged: 0, duplicates, rejects: [] },
+      rejects,
+    }
+  }
+
+  #retry<T>(work: () => Promise<T>): Promise<T> {
+    return retry(work, {
+      classify: (error) => this.#database.classify(error),
+      onRetry: (error, waitMs) => this.#notice(`${error.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
+      signal: this.#signal,
+    })
+  }
+
+  async #renew(): Promise<void> {
+    try {
+      const status = await this.#store.renew(this.#lease)
+      if (status === 'CANCELLED') this.#lost = new SluiceError('SLUICE_JOB', `Job ${this.#lease.jobId} was cancelled`)
+    } catch (error) {
+      // Anything but a lost lease concerns the next commit anyway, which tries again.
+      if (error instanceof SluiceError && error.code === 'SLUICE_LEASE_LOST') this.#lost = error
+    }
+  }
+}

@@ -1,0 +1,25 @@
+import type { Pool } from 'pg'
+import { SluiceError } from '../errors.ts'
+import type { Database } from './database.ts'
+
+/**
+ * Opens the database of a URL: `sqlite:PATH`, `postgres://…` or `postgresql://…`; or of a pool of pg. Default: `$DATABASE_URL`,
+ * else `sqlite:sluice.db`. Only the driver that is needed gets loaded.
+ * @throws SluiceError SLUICE_CONFIG for a URL of no database, SLUICE_CONNECT
+ */
+export async function openDatabase(target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db'): Promise<Database> {
+  if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) {
+    const { openPostgres } = await import('./postgres/postgres.ts')
+    return openPostgres(target)
+  }
+  const path = /^sqlite:(?:\/\/)?(.+)$/is.exec(target)?.[1]
+  if (path === undefined) {
+    const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(target)?.[0] ?? 'no scheme at all'
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `A database is named by sqlite:PATH or postgres://user@host/name; this URL begins with ${scheme}`,
+    )
+  }
+  const { openSqlite } = await import('./sqlite/sqlite.ts')
+  return openSqlite(path)
+}
