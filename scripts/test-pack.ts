@@ -3,7 +3,7 @@
  * folder, loads a file through the library and through the command line, and type-checks a consumer.
  */
 import assert from 'node:assert/strict'
-import { execFileSync } from 'node:child_process'
+import { spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -101,12 +101,13 @@ function checkTypes(app: string): void {
   run(app, join(ROOT, 'node_modules/.bin/tsc'), ...options, 'consumer.ts')
 }
 
-/** Runs a program and returns its standard output; what it says on standard error, and on failure everything, is shown. */
+/** Runs a program and returns its standard output; what it says on standard error is shown, and on failure everything. */
 function run(cwd: string, program: string, ...args: string[]): string {
-  try {
-    return execFileSync(program, args, { cwd, encoding: 'utf8', stdio: ['ignore', 'pipe', 'inherit'] })
-  } catch (error) {
-    console.error(`${program} ${args.join(' ')}\n${(error as { stdout?: string }).stdout ?? ''}`)
-    throw error
-  }
+  const { status, stdout, error } = spawnSync(program, args, {
+    cwd,
+    encoding: 'utf8',
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  if (status !== 0) throw new Error(`${program} ${args.join(' ')} ended with ${status}:\n${stdout}`, { cause: error })
+  return stdout
 }
