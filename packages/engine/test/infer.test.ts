@@ -1,9 +1,13 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import fc from 'fast-check'
+import { CSV } from '../src/parse/dialect.ts'
 import type { Field } from '../src/schema/field.ts'
 import { inferSchema, type SampleCell } from '../src/schema/infer.ts'
+import { planLoad } from '../src/schema/plan.ts'
+import type { ColumnType, Storage } from '../src/schema/program.ts'
 import { parseTableSchema } from '../src/schema/table-schema.ts'
+import { type RunOptions, runKernel } from './support/run-kernel.ts'
 
 const plain = (text: string): SampleCell => ({ text, quoted: false })
 
@@ -183,6 +187,36 @@ test('the law: no sample value changes under the type that was inferred', () => 
       }
     }),
     { numRuns: 3000 },
+  )
+})
+
+const STORED: Partial<Record<ColumnType['kind'], Storage>> = {
+  integer: 'pg-int8',
+  numeric: 'pg-numeric',
+  boolean: 'pg-bool',
+  date: 'pg-date',
+  timestamp: 'pg-timestamp',
+  timestamptz: 'pg-timestamptz',
+  uuid: 'pg-uuid',
+}
+
+test('the kernel takes every value of the sample under the type that was inferred', () => {
+  const sound = columns.filter((cells) => cells.every(({ text }) => text.isWellFormed() && !text.includes('\0')))
+  fc.assert(
+    fc.property(sound, (cells) => {
+      const records = cells.map(({ text, quoted }) => [{ text, quoted: quoted || /[",\r\n]/.test(text) }, plain('x')])
+      const source = records.map((row) =>
+        row.map(({ text, quoted }) => (quoted ? `"${text.replaceAll('"', '""')}"` : text)).join(','),
+      )
+      const { schema } = inferSchema(['c', 'end'], records)
+      const storageFor = ({ kind }: ColumnType) => STORED[kind] ?? 'pg-text'
+      const { program } = planLoad({ header: ['c', 'end'], inferred: schema, storageFor })
+      const dialect = { ...CSV, header: false }
+      const options: RunOptions = { program, dialect, encoding: 'pg-binary', pieces: [4096] }
+      const { rows, rejects } = runKernel(new TextEncoder().encode(source.map((line) => `${line}\n`).join('')), options)
+      assert.deepEqual([rows.length, rejects], [cells.length, []])
+    }),
+    { numRuns: 100 },
   )
 })
 
