@@ -22,7 +22,7 @@ export const FIELD_TYPES = [
   'json',
 ] as const
 
-export type FieldType = (typeof FIELD_TYPES)[number]
+type FieldType = (typeof FIELD_TYPES)[number]
 
 export const TRANSFORMS: readonly Transform[] = ['trim', 'lowercase', 'uppercase', 'collapse', 'nullIfEmpty']
 

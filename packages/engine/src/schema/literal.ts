@@ -29,7 +29,7 @@ export function isDate(text: string): boolean {
 }
 
 /** `HH:MM[:SS[.f]]`, no finer than microseconds. */
-export function isTime(text: string): boolean {
+function isTime(text: string): boolean {
   return /^([01]\d|2[0-3]):[0-5]\d(:[0-5]\d(\.\d{1,6}0{0,3})?)?$/.test(text)
 }
 

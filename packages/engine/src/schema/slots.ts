@@ -113,7 +113,7 @@ function reportUnknown(unknown: readonly string[], place: string, request: PlanR
   }
 }
 
-export function ambiguous(name: string, found: readonly { name: string }[]): string {
+function ambiguous(name: string, found: readonly { name: string }[]): string {
   return `${show(name)} could be any of ${showAll(found.map((one) => one.name))}; say which with --map`
 }
 
