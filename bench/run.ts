@@ -24,7 +24,10 @@ const { values: flags } = parseArgs({
   },
 })
 const unknown = flags.only.filter((name) => !(name in COMPARISONS))
-if (unknown.length > 0) throw new Error(`--only ${unknown} is none of ${Object.keys(COMPARISONS).join(', ')}`)
+if (unknown.length > 0) {
+  console.error(`--only ${unknown.join()}: there are ${Object.keys(COMPARISONS).join(', ')}`)
+  process.exit(2)
+}
 
 const server = await startPostgres()
 try {

@@ -38,7 +38,7 @@ export function postgresTarget(server: Postgres, key: string): Target {
 export function sqliteTarget(path: string, key: string): Target {
   const columns =
     `id INTEGER ${key}, customer_code TEXT, first_name TEXT, last_name TEXT, email TEXT, phone TEXT, signup_date TEXT, ` +
-    'amount REAL, country TEXT, note TEXT, active INTEGER'
+    'amount REAL, country TEXT, note TEXT, active BOOLEAN'
   return {
     url: `sqlite:${path}`,
     async reset() {
