@@ -1,10 +1,12 @@
 import assert from 'node:assert/strict'
+import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
 import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
+import { promisify } from 'node:util'
 import { JobStore } from '../src/checkpoint/job-store.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import { SluiceError } from '../src/errors.ts'
@@ -374,6 +376,21 @@ test('in a thread of its own: the event loop goes on while a lock is waited for'
   clearInterval(timer)
   other.close()
   assert.ok(turns > 15, `${turns} turns`)
+})
+
+test('a process that forgets to close ends all the same, and leaves nothing', async () => {
+  const module = (name: string) => JSON.stringify(new URL(`../src/${name}`, import.meta.url).href)
+  const script = `
+    const { openSqlite } = await import(${module('write/sqlite/sqlite.ts')})
+    const db = await openSqlite(${JSON.stringify(path)})
+    await db.query('CREATE TABLE t (id INT)')
+    const table = { schema: null, table: 't' }
+    await db.prepare({ jobId: '', segment: 0, epoch: 1, table, columns: [{ name: 'id' }], headers: ['id'], lineEnd: 'lf' })
+    console.log((await db.describe(table)).columns.length)`
+  const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
+    timeout: 20_000,
+  })
+  assert.equal(stdout, '1\n')
 })
 
 test('files that killed processes left are swept away, those of living ones are not', async () => {

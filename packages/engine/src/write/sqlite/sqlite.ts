@@ -99,7 +99,8 @@ class Thread {
   constructor(options: ThreadOptions) {
     // The compiler rewrites imports, not URLs: run from TypeScript the thread is worker.ts, from JavaScript worker.js.
     const script = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
-    this.#worker = new Worker(script, { workerData: options, name: 'sluice-sqlite' })
+    // Flags of the process are not for a thread: with --input-type it does not even start.
+    this.#worker = new Worker(script, { workerData: options, name: 'sluice-sqlite', execArgv: [] })
     this.#worker.on('message', (reply: Reply) => this.#settle(reply))
     this.#worker.on('error', (cause) => this.#fail('failed', cause))
     this.#worker.on('exit', () => this.#fail('has ended'))
