@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import { parseProfile, parseProfileText } from '../src/schema/profile.ts'
+import { parseProfile } from '../src/schema/profile.ts'
 
 test('a profile with everything', () => {
   const profile = {
@@ -40,7 +40,7 @@ test('short forms', () => {
 })
 
 test('a hostile column is a name like any other', () => {
-  const { set } = parseProfileText('{"set":{"__proto__":"x"}}', 'p.json')
+  const { set } = parseProfile(JSON.parse('{"set":{"__proto__":"x"}}'))
   assert.deepEqual(Object.entries(set!), [['__proto__', 'x']])
 })
 
@@ -72,5 +72,4 @@ test('what is wrong with the schema inside is told with its place', () => {
     code: 'SLUICE_SCHEMA',
     message,
   })
-  assert.throws(() => parseProfileText('{', 'crm.json'), { code: 'SLUICE_CONFIG', message: /^crm\.json is not JSON/ })
 })

@@ -86,21 +86,6 @@ export function parseProfile(value: unknown, document = 'profile'): Profile {
   })
 }
 
-/**
- * The text of a profile file.
- *
- * @throws SluiceError SLUICE_CONFIG when it is not JSON; else as {@link parseProfile}
- */
-export function parseProfileText(text: string, document: string): Profile {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new SluiceError('SLUICE_CONFIG', `${document} is not JSON: ${(cause as Error).message}`, { cause })
-  }
-  return parseProfile(value, document)
-}
-
 function knownKeys<Key extends string>(
   read: JsonReader,
   path: string,

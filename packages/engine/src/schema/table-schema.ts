@@ -1,4 +1,3 @@
-import { SluiceError } from '../errors.ts'
 import type { Field } from './field.ts'
 import { parseField } from './parse-field.ts'
 import { defined, jsonReader } from './read-json.ts'
@@ -61,21 +60,6 @@ export function parseTableSchema(value: unknown, document = 'schema'): TableSche
       (path, one) => key(path, one) ?? read.wrong(path, one, 'a list of names of fields'),
     ),
   })
-}
-
-/**
- * The text of a schema file.
- *
- * @throws SluiceError SLUICE_SCHEMA when it is not JSON; else as {@link parseTableSchema}
- */
-export function parseTableSchemaText(text: string, document: string): TableSchema {
-  let value: unknown
-  try {
-    value = JSON.parse(text)
-  } catch (cause) {
-    throw new SluiceError('SLUICE_SCHEMA', `${document} is not JSON: ${(cause as Error).message}`, { cause })
-  }
-  return parseTableSchema(value, document)
 }
 
 /** A schema as the text of a file, indented by two spaces. */
