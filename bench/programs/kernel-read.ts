@@ -7,14 +7,14 @@ import { BatchBuffer } from '../../packages/engine/src/parse/batch.ts'
 import { CSV } from '../../packages/engine/src/parse/dialect.ts'
 import { Parser } from '../../packages/engine/src/parse/parser.ts'
 import { planLoad } from '../../packages/engine/src/schema/plan.ts'
-import { parseTableSchemaText } from '../../packages/engine/src/schema/table-schema.ts'
+import { parseTableSchema } from '../../packages/engine/src/schema/table-schema.ts'
 import { created } from '../../packages/engine/src/write/postgres/column-types.ts'
 
 /** As a load has them: rows a commit, and bytes. */
 const LIMITS = { records: 50_000, bytes: 10_000_000 }
 
 const [, , file, schemaFile] = process.argv as [string, string, string, string]
-const schema = parseTableSchemaText(readFileSync(schemaFile, 'utf8'), schemaFile)
+const schema = parseTableSchema(JSON.parse(readFileSync(schemaFile, 'utf8')))
 const header = schema.fields.map(({ name }) => name)
 const { program } = planLoad({ header, schema, storageFor: (type) => created(type).storage })
 
