@@ -194,6 +194,12 @@ export function conformance(start: () => Promise<Subject>): void {
     )
     assert.ok(stored.every(({ raw }, i) => Buffer.compare(raw, rejects[i]!.raw) === 0))
     assert.equal(stored[0]!.rawLength, 70_000)
+    const between = await jobs.rejectsBetween(plan.jobId, 10, 13)
+    assert.deepEqual(
+      between.map(({ record }) => record),
+      [11, 12, 13],
+    )
+    assert.deepEqual(await jobs.rejectCounts(plan.jobId), { 'type-error': 2_500 })
   })
 
   test('20,000 rows with one unique violation in the middle: one reject', async () => {

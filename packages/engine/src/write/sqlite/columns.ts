@@ -32,8 +32,10 @@ export function storageFor(type: ColumnType): Storage {
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
   checkSchema(table)
   const lines = columns.map(({ name, type, required, unique }) => {
-    const constraints = `${required || primaryKey.includes(name) ? ' NOT NULL' : ''}${unique ? ' UNIQUE' : ''}`
-    return `${quote(name)} ${CREATED[type.kind].declared}${constraints}`
+    const words = [quote(name), CREATED[type.kind].declared]
+    if (required || primaryKey.includes(name)) words.push('NOT NULL')
+    if (unique) words.push('UNIQUE')
+    return words.filter((word) => word !== '').join(' ')
   })
   if (primaryKey.length > 0) lines.push(`PRIMARY KEY (${primaryKey.map(quote).join(', ')})`)
   return `CREATE TABLE main.${quote(table.table)} (${lines.join(', ')})`
