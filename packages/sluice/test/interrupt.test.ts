@@ -1,16 +1,17 @@
 import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
 import { generate } from '../src/generate/generate.ts'
 import { sluice, start, temporaryFolder } from './sluice.ts'
 
 /** A load whose input never ends, once its first rows are committed. */
-async function startEndless(cwd: string, detached = false) {
+async function startEndless(cwd: string) {
   const args = ['load', '-', '--table', 'people', '--progress', 'json']
   const input = Buffer.concat([...generate({ rows: 100, bad: 0, duplicates: 0, seed: 1 })])
-  const running = start(args, { cwd, input, inputStaysOpen: true, detached })
+  const running = start(args, { cwd, input, inputStaysOpen: true })
   await new Promise<void>((resolve) => {
     let seen = ''
     running.child.stderr.on('data', (text: string) => {
@@ -49,14 +50,36 @@ describe('the first signal', { concurrency: 2 }, () => {
   })
 })
 
+test('the second signal ends it at once, even while a commit waits', async () => {
+  const cwd = temporaryFolder()
+  const { child, ended } = await startEndless(cwd)
+  const stopping = new Promise<void>((resolve) => {
+    child.stderr.on('data', (text: string) => {
+      if (text.includes('stopping: ')) resolve()
+    })
+  })
+  using database = new DatabaseSync(join(cwd, 'sluice.db'))
+  database.exec('BEGIN EXCLUSIVE')
+  const more = Buffer.concat([...generate({ rows: 200, bad: 0, duplicates: 0, seed: 2 })])
+  child.stdin.write(more.subarray(more.indexOf('\n') + 1))
+  // The batch is closed after a second, and then waits for the lock.
+  await setTimeout(1_500)
+  child.kill('SIGTERM')
+  await stopping
+  child.kill('SIGTERM')
+  const { code, stderr } = await ended
+  assert.equal(code, 143, stderr)
+  assert.doesNotMatch(stderr, /SLUICE_INTERRUPTED/)
+})
+
 test('an interrupted load of a file goes on with the same command', async () => {
   const cwd = temporaryFolder()
   writeFileSync(
     join(cwd, 'people.csv'),
-    Buffer.concat([...generate({ rows: 40_000, bad: 400, duplicates: 0, seed: 1 })]),
+    Buffer.concat([...generate({ rows: 12_000, bad: 120, duplicates: 0, seed: 1 })]),
   )
   writeFileSync(join(cwd, 'schema.json'), (await sluice(['generate', '--schema'])).stdout)
-  const args = ['load', 'people.csv', '--schema', 'schema.json', '--json', '--batch-rows', '200']
+  const args = ['load', 'people.csv', '--schema', 'schema.json', '--json', '--batch-rows', '100']
   const { child, ended } = start(args, { cwd })
   while (child.exitCode === null) {
     const jobs = await sluice(['jobs', '--json'], { cwd })
@@ -72,5 +95,5 @@ test('an interrupted load of a file goes on with the same command', async () => 
   assert.equal(second.code, 0, second.stderr)
   const receipt = JSON.parse(second.stdout)
   assert.ok(receipt.resumedAtRecord > 0)
-  assert.deepEqual([receipt.recordsRead, receipt.inserted, receipt.rejected], [40_000, 39_600, 400])
+  assert.deepEqual([receipt.recordsRead, receipt.inserted, receipt.rejected], [12_000, 11_880, 120])
 })

@@ -22,7 +22,6 @@ export interface RunOptions {
   inputStaysOpen?: boolean
   /** Node and its arguments. */
   node?: string[]
-  detached?: boolean
 }
 
 /** Runs the real command to its end. */
@@ -40,7 +39,9 @@ export function start(
   const child = spawn(node!, [...flags, BIN, ...args], {
     cwd: options.cwd,
     env: { PATH, HOME, ...options.env },
-    detached: options.detached,
+    // A hanging command fails its own test, and no other.
+    timeout: 60_000,
+    killSignal: 'SIGKILL',
   })
   child.stdin.on('error', () => undefined).write(options.input ?? '')
   if (!options.inputStaysOpen) child.stdin.end()

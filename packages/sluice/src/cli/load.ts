@@ -133,8 +133,8 @@ async function runLoad(words: string[], flags: LoadFlags, config: Config): Promi
     () => reporter.close(),
   )
   try {
-    const options = await loadOptions(words, flags, config)
-    if (process.stdin.isTTY && options.source === process.stdin) reporter.notice('reading what you type, to Ctrl-D')
+    const options = await loadOptions(words, flags, config, interrupt.signal)
+    if (process.stdin.isTTY && words.includes('-')) reporter.notice('reading what you type, to Ctrl-D')
     const receipt = await load({
       ...options,
       signal: interrupt.signal,
@@ -146,18 +146,27 @@ async function runLoad(words: string[], flags: LoadFlags, config: Config): Promi
     else if (!flags.quiet) process.stdout.write(receiptText(receipt, flags.to, options.rejects))
     return 0
   } catch (error) {
+    const by = interrupt.received()
     const failure = toFailure(error, config.debug)
-    const by = failure.code === 'SLUICE_INTERRUPTED' ? interrupt.received() : null
     reporter.close()
+    if (by !== null && failure.code === 'SLUICE_SOURCE_EMPTY') {
+      reporter.failure({ ...failure, code: 'SLUICE_INTERRUPTED', message: 'Interrupted before there was any input' })
+      return exitCodeOf(by)
+    }
     reporter.failure(failure)
-    return by === null ? failure.exit : exitCodeOf(by)
+    return by !== null && failure.code === 'SLUICE_INTERRUPTED' ? exitCodeOf(by) : failure.exit
   }
 }
 
-async function loadOptions(words: string[], flags: LoadFlags, config: Config): Promise<LoadOptions> {
+async function loadOptions(
+  words: string[],
+  flags: LoadFlags,
+  config: Config,
+  signal: AbortSignal,
+): Promise<LoadOptions> {
   refuseContradictions(flags)
   const to = databaseUrl(flags.to, config)
-  const sources = await openSources(words)
+  const sources = await openSources(words, signal)
   const profile = flags.profile === undefined ? {} : await readProfile(flags.profile, config.profilesFolder)
   const options: LoadOptions = {
     ...profile,

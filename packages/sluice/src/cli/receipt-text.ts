@@ -1,4 +1,4 @@
-import { basename } from 'node:path'
+import { basename, sep } from 'node:path'
 import type { Receipt } from '@sluice/engine'
 import { withoutPassword } from '../config.ts'
 import { count, duration, printable, shellWord } from './plain-text.ts'
@@ -25,7 +25,8 @@ export function receiptText(receipt: Receipt, to: string | undefined, rejectsFil
   if (receipt.resumedAtRecord > 0) block.push(`  ${'resumed at'.padEnd(13)}record ${count(receipt.resumedAtRecord)}`)
   block.push(`  ${'job'.padEnd(13)}${receipt.jobId}`)
 
-  block.unshift(printable(`${receipt.source} → ${receipt.table}`))
+  const source = receipt.source.replaceAll(process.cwd() + sep, '')
+  block.unshift(printable(`${source} → ${receipt.table}`))
   const rejects = receipt.rejected > 0 ? whereRejectsAre(receipt, to, rejectsFile) : ''
   return `${block.join('\n')}\n${rejects}`
 }
