@@ -36,6 +36,10 @@ test('a load prints its receipt, and the rejects with their reasons are one comm
   assert.match(loaded.stdout, /^people\.csv → people\n {2}records read +4\n {2}inserted +2\n {2}rejected +2 {3}/)
   assert.match(loaded.stdout, /missing-cell 1/)
   assert.match(loaded.stdout, /type-error 1/)
+  assert.match(
+    loaded.stdout,
+    /\n {2}line 4: id: "x" is not an integer\n {2}line 5: tenant: [^\n]+\nAll rejects are in /,
+  )
   assert.deepEqual(rowsOf(cwd, 'SELECT * FROM people ORDER BY id'), [
     [1, 'Anna', 'a'],
     [2, 'Zoë, the second', 'a'],

@@ -1,12 +1,13 @@
 import { resolve } from 'node:path'
-import { type Dialect, type LoadOptions, load } from '@sluice/engine'
+import { type Dialect, JobStore, type LoadOptions, load } from '@sluice/engine'
 import { type Command, Option } from 'commander'
 import { type Config, databaseUrl } from '../config.ts'
 import { readProfile, readSchema } from '../profile.ts'
+import { withDatabase } from './database.ts'
 import { toFailure, usageError } from './failure.ts'
 import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
 import { receiptText } from './receipt-text.ts'
-import { jsonReporter, textReporter } from './reporter.ts'
+import { jsonReporter, type Reporter, textReporter } from './reporter.ts'
 import { openSources } from './sources.ts'
 import * as read from './values.ts'
 
@@ -41,6 +42,9 @@ interface LoadFlags {
   json?: true
   quiet?: true
 }
+
+/** Rejects that the receipt shows with their reasons. */
+const SHOWN_REJECTS = 5
 
 const EXAMPLES = `
 Examples:
@@ -143,7 +147,10 @@ async function runLoad(words: string[], flags: LoadFlags, config: Config): Promi
     })
     reporter.close()
     if (flags.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
-    else if (!flags.quiet) process.stdout.write(receiptText(receipt, flags.to, options.rejects))
+    else if (!flags.quiet) {
+      const rejects = receipt.rejected > 0 ? await firstRejects(receipt.jobId, flags.to, config, reporter) : []
+      process.stdout.write(receiptText(receipt, { rejects, to: flags.to, rejectsFile: options.rejects }))
+    }
     return 0
   } catch (error) {
     const by = interrupt.received()
@@ -155,6 +162,19 @@ async function runLoad(words: string[], flags: LoadFlags, config: Config): Promi
     }
     reporter.failure(failure)
     return by !== null && failure.code === 'SLUICE_INTERRUPTED' ? exitCodeOf(by) : failure.exit
+  }
+}
+
+/** The load is complete; that its rejects cannot be shown now does not make it fail. */
+async function firstRejects(jobId: string, to: string | undefined, config: Config, reporter: Reporter) {
+  try {
+    return await withDatabase(to, config, async (database) => {
+      const page = await new JobStore(database).rejects(jobId, { pageSize: SHOWN_REJECTS }).next()
+      return page.value ?? []
+    })
+  } catch (error) {
+    reporter.notice(`the rejects cannot be shown: ${toFailure(error, config.debug).message}`)
+    return []
   }
 }
 

@@ -1,10 +1,18 @@
 import { basename, sep } from 'node:path'
-import type { Receipt } from '@sluice/engine'
+import type { Receipt, StoredReject } from '@sluice/engine'
 import { withoutPassword } from '../config.ts'
 import { count, duration, printable, shellWord } from './plain-text.ts'
 
-/** The receipt as a short block for people. `to` is the value of --to, where it was given. */
-export function receiptText(receipt: Receipt, to: string | undefined, rejectsFile: string | undefined): string {
+export interface ReceiptContext {
+  /** The first of the job's rejects. */
+  rejects: StoredReject[]
+  /** The value of --to and of --rejects, where they were given. */
+  to: string | undefined
+  rejectsFile: string | undefined
+}
+
+/** The receipt as a short block for people. */
+export function receiptText(receipt: Receipt, context: ReceiptContext): string {
   if (receipt.status === 'skipped') {
     const what = printable(`${receipt.source}: this content is in ${receipt.table} already`)
     return `${what} (job ${receipt.jobId}), so nothing was loaded\n`
@@ -27,14 +35,20 @@ export function receiptText(receipt: Receipt, to: string | undefined, rejectsFil
 
   const source = receipt.source.replaceAll(process.cwd() + sep, '')
   block.unshift(printable(`${source} → ${receipt.table}`))
-  const rejects = receipt.rejected > 0 ? whereRejectsAre(receipt, to, rejectsFile) : ''
+  const rejects = receipt.rejected > 0 ? rejectsText(receipt, context) : ''
   return `${block.join('\n')}\n${rejects}`
 }
 
-function whereRejectsAre(receipt: Receipt, to: string | undefined, rejectsFile: string | undefined): string {
-  const command = ['rejects', receipt.jobId, ...(to === undefined ? [] : ['--to', shellWord(withoutPassword(to))])]
+function rejectsText({ jobId, rejected }: Receipt, { rejects, to, rejectsFile }: ReceiptContext): string {
+  const reasons = rejects.map(({ line, errors }) => {
+    const { column, message } = errors[0]!
+    const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
+    return `  line ${line}: ${column === null ? '' : `${column}: `}${printable(message).replaceAll('\n', ' ')}${more}\n`
+  })
+  if (rejected > rejects.length && rejects.length > 0) reasons.push('  …\n')
   const also = rejectsFile === undefined ? '' : ` and in ${rejectsFile}`
-  return `The rejected records are in the table failed_imports${also}, with their reasons. To see them:\n  ${sluice()} ${command.join(' ')}\n`
+  const command = ['rejects', jobId, ...(to === undefined ? [] : ['--to', shellWord(withoutPassword(to))])]
+  return `${reasons.join('')}All rejects are in the table failed_imports${also}. To see them:\n  ${sluice()} ${command.join(' ')}\n`
 }
 
 /** How the user calls sluice: npx leaves its mark in the environment. */
