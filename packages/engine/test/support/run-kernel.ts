@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { type Batch, BatchBuffer, type BatchLimits } from '../../src/parse/batch.ts'
 import { Parser } from '../../src/parse/parser.ts'
-import { START } from '../../src/parse/position.ts'
+import { type Position, START } from '../../src/parse/position.ts'
 import type { Encoding } from '../../src/schema/program.ts'
 import type { TwinOptions, TwinResult, TwinRow } from '../twin/twin.ts'
 
@@ -14,11 +14,13 @@ export interface RunOptions extends TwinOptions {
 }
 
 /** What the kernel makes of a source, in the form in which the twin gives it. Checks that the batches join up. */
-export function runKernel(bytes: Uint8Array, options: RunOptions): TwinResult {
-  const { program, dialect, encoding, maxRecordBytes, position = START } = options
+export function runKernel(source: Uint8Array, options: RunOptions): TwinResult {
+  const { program, dialect, encoding, maxRecordBytes } = options
+  const { bytes, position } = behindMark(source, options.position ?? START)
   const { pieces, limits = { records: 50_000, bytes: 10_000_000 }, closeEarly = false } = options
   const parser = new Parser({ program, dialect, encoding, maxRecordBytes, position })
   const batch = new BatchBuffer(limits)
+  batch.begin(position)
   const result: TwinResult = { rows: [], rejects: [], records: 0 }
   let reached = position
   let at = 0
@@ -28,8 +30,8 @@ export function runKernel(bytes: Uint8Array, options: RunOptions): TwinResult {
   const take = (): void => {
     assert.deepEqual(batch.from, reached, 'a batch begins where the one before it ended')
     const { rows, rejects } = batchContents(batch, encoding)
-    const source = bytes.subarray(batch.from.byte - position.byte, batch.to.byte - position.byte)
-    assert.ok(Buffer.from(source).subarray(0, batch.input.length).equals(batch.input), 'the input is the source')
+    const covered = bytes.subarray(batch.from.byte - position.byte, batch.to.byte - position.byte)
+    assert.ok(Buffer.from(covered).subarray(0, batch.input.length).equals(batch.input), 'the input is the source')
     assert.equal(batch.to.record - batch.from.record, rows.length + rejects.length, 'each record has one fate')
     result.rows.push(...rows)
     result.rejects.push(...rejects)
@@ -66,6 +68,12 @@ export function runKernel(bytes: Uint8Array, options: RunOptions): TwinResult {
   const end = { byte: bytes.length + position.byte, line: countLines(bytes, dialect.lineEnd) + position.line }
   assert.deepEqual(reached, { ...end, record: position.record + result.records }, 'the last batch ends with the source')
   return result
+}
+
+/** A load gives the parser what follows a byte order mark. */
+function behindMark(source: Uint8Array, position: Position): { bytes: Uint8Array; position: Position } {
+  const marked = position.byte === 0 && Buffer.from(source.subarray(0, 3)).toString('hex') === 'efbbbf'
+  return marked ? { bytes: source.subarray(3), position: { ...position, byte: 3 } } : { bytes: source, position }
 }
 
 /** Rows and rejects of a batch; the records of its rows follow from the order of both. */

@@ -1,5 +1,5 @@
 import type { Storage } from '../../src/schema/program.ts'
-import { asInteger, type Finite, isZero } from './number.ts'
+import { asInteger, type Finite, isZero, type Written } from './number.ts'
 import { formatDay, formatMoment, formatTime, MICROS_PER_DAY } from './temporal.ts'
 import { fitsInt64, numberOf, survivesAsDouble, type Value } from './values.ts'
 
@@ -154,7 +154,7 @@ function pgTextValue(storage: Storage, value: Value): string {
     case 'integer':
       return value.integer.toString()
     case 'numeric':
-      return value.number.plain
+      return storage === 'pg-numeric' ? plainDecimal(value.number) : value.number.plain
     case 'float8':
       return value.plain
     case 'boolean':
@@ -167,6 +167,14 @@ function pgTextValue(storage: Storage, value: Value): string {
     default:
       return asText(value)
   }
+}
+
+/** Without exponent, without leading zeros, with the digits behind the point as written. */
+function plainDecimal({ special, finite }: Written): string {
+  if (special !== undefined) return special
+  const [whole, fraction] = isZero(finite!) ? ['', '0'.repeat(fractionDigits(finite!))] : split(finite!)
+  const sign = finite!.negative && !isZero(finite!) ? '-' : ''
+  return `${sign}${whole.replace(/^0+/, '') || '0'}${fraction === '' ? '' : `.${fraction}`}`
 }
 
 /** A record as SQLite's file format has it ("Record Format"): the header with the serial types, and the body. */
@@ -195,6 +203,7 @@ function sqliteValue(storage: Storage, value: Value): SqliteColumn {
       return { type: 7, data: float(doubleOf(storage, value)) }
     case 'sqlite-number':
     case 'sqlite-exact': {
+      if (value.kind === 'integer') return sqliteInteger(value.integer)
       const number = numberOf(value) ?? cannot(storage, value)
       if (survivesAsDouble(number)) return { type: 7, data: float(Number(number.finite!.plain)) }
       if (storage === 'sqlite-exact' && fitsInt64(number)) return sqliteInteger(asInteger(number.finite!)!)
