@@ -205,8 +205,8 @@ function sqliteValue(storage: Storage, value: Value): SqliteColumn {
     case 'sqlite-exact': {
       if (value.kind === 'integer') return sqliteInteger(value.integer)
       const number = numberOf(value) ?? cannot(storage, value)
-      if (survivesAsDouble(number)) return { type: 7, data: float(Number(number.finite!.plain)) }
       if (storage === 'sqlite-exact' && fitsInt64(number)) return sqliteInteger(asInteger(number.finite!)!)
+      if (survivesAsDouble(number)) return { type: 7, data: float(Number(number.finite!.plain)) }
       return sqliteText(number.plain)
     }
     case 'sqlite-text':
