@@ -14,6 +14,7 @@ interface Running {
   label: string
   /** Environment variables that tell the tests where it is. */
   env: Record<string, string>
+  /** Not called after a signal: what was started must also end by itself when this process does. */
   stop?: () => Promise<void>
 }
 

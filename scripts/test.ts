@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { SERVICES, type Service } from './services.ts'
 
 /** Milliseconds after which a test has failed, so that one that hangs says its name instead of holding up CI. */
-const TIMEOUT = 180_000
+const TIMEOUT = 120_000
 
 const { values: flags, positionals: words } = parseArgs({
   options: { unit: { type: 'boolean', default: false } },
@@ -28,8 +28,8 @@ let files = globSync('packages/*/test/**/*.test.ts')
   .sort()
 
 const stops: (() => Promise<void>)[] = []
-// The runner gets the signal too and ends; what was started here is stopped after it.
-for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => console.error(`${signal}: stopping`))
+let interrupted = false
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (interrupted = true))
 try {
   const missing = await startServices()
   if (missing && process.env.SLUICE_REQUIRE_ALL === '1') {
@@ -42,7 +42,9 @@ try {
     process.exitCode = await run()
   }
 } finally {
-  for (const stop of stops.reverse()) await stop()
+  // After a signal they end by themselves, with this process.
+  if (interrupted) process.exitCode = 130
+  else for (const stop of stops.reverse()) await stop()
 }
 
 function needsOf(file: string): Service[] {
