@@ -14,7 +14,10 @@ export const ERRORS = {
   SLUICE_SOURCE_READ: { exit: 1, what: 'Reading the source failed, or it ended early' },
   SLUICE_CORRUPT: { exit: 1, what: 'A compressed source is truncated or corrupt' },
   SLUICE_CONNECT: { exit: 1, what: 'The database cannot be reached or refuses the login' },
-  SLUICE_DATABASE: { exit: 1, what: 'The database failed for a reason that is not in the data: disk, permission, a missing table' },
+  SLUICE_DATABASE: {
+    exit: 1,
+    what: 'The database failed for a reason that is not in the data: disk, permission, a missing table',
+  },
   SLUICE_LEASE_LOST: { exit: 1, what: 'Another process has taken over this job' },
   SLUICE_JOB: { exit: 2, what: 'No such job, or it is not in a state that allows this' },
   SLUICE_ALL_REJECTED: { exit: 1, what: 'The first records were all rejected, so the load was stopped' },

@@ -1,7 +1,7 @@
 export type { Checkpoint, Job, JobStatus, StoredReject } from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'
 export { createTables } from './checkpoint/tables.ts'
-export { type ErrorCode, ERRORS, SluiceError } from './errors.ts'
+export { ERRORS, type ErrorCode, SluiceError } from './errors.ts'
 export { load } from './load.ts'
 export { createLoadStream, type LoadStream } from './load-stream.ts'
 export type { LoadOptions, Row } from './options.ts'

@@ -21,6 +21,8 @@ import { openDatabase } from './write/open.ts'
  * 1.17 and 1,000 took 2.3; 8 MiB hold about 42,000 rows of 200 bytes and keep two batches in 40 MB.
  */
 const BATCH_ROWS = 50_000
+/** The first batch; each one after it is twice as large, so that a load that is killed every few seconds still advances. */
+const FIRST_BATCH_ROWS = 4_096
 const BATCH_BYTES = 8 * 1024 * 1024
 const UNNEST_ROWS = 1_000
 /** A batch waits no longer than this for more, in ms, so that a slow source shows and drains soon. */
@@ -41,10 +43,11 @@ const PERCENT_AFTER = 1_000
  * console.log(receipt.inserted, receipt.rejected)
  */
 export async function load(options: LoadOptions): Promise<Receipt> {
-  const notice = options.onNotice ?? (() => {})
+  const notice = options.onNotice ?? (() => undefined)
   const sources = await openSources(options.source, options.sourceName ?? 'stream')
   let database: Database | undefined
   try {
+    if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
     database = await openDatabase(options.to)
     const prepared = await prepareJob(options, sources, database, notice)
     return await runJob(options, sources, database, prepared, notice)
@@ -61,12 +64,12 @@ async function runJob(
   prepared: PreparedJob,
   notice: (message: string) => void,
 ): Promise<Receipt> {
-  const { job, store, checkpoints } = prepared
+  const { job, store, checkpoints, settings } = prepared
   const meter = new Meter(job, options.onProgress)
   const rejectFile =
     options.rejects === undefined
       ? undefined
-      : await RejectFile.open(options.rejects, rejectsHead(prepared.settings), rejectLine(prepared.settings))
+      : await RejectFile.open(options.rejects, rejectsHead(settings), rejectLine(settings))
   // Records are counted through all the sources of a job.
   let records = 0
   try {
@@ -83,7 +86,7 @@ async function runJob(
       const lease: Lease = { jobId: job.jobId, segment, epoch: claimed.epoch }
       const committer = new Committer(database, store, lease, { notice, signal: options.signal })
       try {
-        const head = segment === 0 ? prepared.head : await headOf(source, prepared.settings.dialect, undefined)
+        const head = segment === 0 ? prepared.head : await headOf(source, settings.dialect, () => settings.header)
         const begun = claimed.committed.byte > 0
         const from = begun ? claimed.committed : { ...head.start, record: records }
         const end = await loadSource(options, database, prepared, { source, head, from, committer, meter, rejectFile })
@@ -116,15 +119,21 @@ interface SourceLoad {
  * THE loop. It awaits bytes, lets the kernel fill a batch, and awaits the commit of the batch before: while the database is
  * busy with one batch the next one is made, and while both are full nothing is read. That await is the backpressure.
  */
-async function loadSource(options: LoadOptions, database: Database, prepared: PreparedJob, work: SourceLoad): Promise<Position> {
+async function loadSource(
+  options: LoadOptions,
+  database: Database,
+  prepared: PreparedJob,
+  work: SourceLoad,
+): Promise<Position> {
   const { source, head, from, committer, meter, rejectFile } = work
   const { signal, write = 'copy', maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
   const { program } = planSource(options, database, prepared, source, head)
   const encoding = database.encodingFor(program.columns, write)
   await committer.prepare(prepared.table, program, head.dialect, encoding, write)
   const parser = new Parser({ program, dialect: head.dialect, encoding, maxRecordBytes, position: from })
-  const batchRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
-  const limits = { records: batchRows, bytes: BATCH_BYTES }
+  const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
+  let batchRows = options.batchRows ?? Math.min(mostRows, FIRST_BATCH_ROWS)
+  const limits = { records: mostRows, bytes: BATCH_BYTES }
   let [batch, other] = [new BatchBuffer(limits), new BatchBuffer(limits)]
   let committing: Promise<void> = Promise.resolve()
 
@@ -140,6 +149,7 @@ async function loadSource(options: LoadOptions, database: Database, prepared: Pr
     })
     // Its error is thrown by whoever awaits it next.
     committing.catch(() => undefined)
+    batchRows = Math.min(mostRows, batchRows * 2)
     batch.begin(parser.position, Math.min(batchRows, limit - parser.position.record))
   }
 
@@ -230,7 +240,7 @@ async function within<T>(
   signal: AbortSignal | undefined,
 ): Promise<T | 'late' | 'aborted'> {
   const done = new AbortController()
-  const failure = new Promise<never>((_, reject) => committing.catch(reject))
+  const failure = committing.then(() => new Promise<never>(() => undefined))
   const candidates: Promise<T | 'late' | 'aborted'>[] = [promise, failure]
   if (wait !== undefined) candidates.push(delay(wait, 'late' as const, { signal: done.signal }))
   if (signal) candidates.push(aborted(signal, done.signal))
@@ -250,7 +260,7 @@ function aborted(signal: AbortSignal, done: AbortSignal): Promise<'aborted'> {
 }
 
 /** Ends a load that has too many rejects. */
-function judge({ maxErrors }: LoadOptions, { rejected, recordsRead }: Meter, atEnd: boolean): void {
+function judge({ maxErrors }: LoadOptions, { rejected, recordsRead, jobId }: Meter, atEnd: boolean): void {
   if (recordsRead >= HOPELESS_RECORDS && rejected === recordsRead) {
     throw new SluiceError(
       'SLUICE_ALL_REJECTED',
@@ -268,7 +278,7 @@ function judge({ maxErrors }: LoadOptions, { rejected, recordsRead }: Meter, atE
   throw new SluiceError(
     'SLUICE_ERROR_BUDGET',
     `${rejected} of ${recordsRead} records were rejected, more than --max-errors ${allowed} allows; ` +
-      'with a higher limit the same command goes on from here',
+      `with a higher limit the same command goes on from here (job ${jobId})`,
   )
 }
 

@@ -36,6 +36,10 @@ export class Meter {
     this.#marks.push({ at: this.#began, records: recordsRead, bytes: job.bytesCommitted })
   }
 
+  get jobId(): string {
+    return this.#job.jobId
+  }
+
   get recordsRead(): number {
     return this.#counters.recordsRead
   }

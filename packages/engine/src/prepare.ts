@@ -10,10 +10,11 @@ import type { Dialect } from './parse/dialect.ts'
 import { type Position, START } from './parse/position.ts'
 import { readRecords, type SourceRecord } from './parse/records.ts'
 import { sniff } from './parse/sniff.ts'
+import { headerByOrder } from './schema/header.ts'
 import { inferSchema } from './schema/infer.ts'
 import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
 import { tableNameFor } from './schema/table-name.ts'
-import type { TableSchema } from './schema/table-schema.ts'
+import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
@@ -66,30 +67,40 @@ export async function prepareJob(
   if (found && !options.restart) {
     const settings = found.settings as Settings
     await refuseChanges(options, sources, found)
-    const head = await headOf(sources[0]!, settings.dialect, undefined)
+    const head = await headOf(sources[0]!, settings.dialect, () => settings.header)
     const target = await database.describe(table)
     if (!target) throw new SluiceError('SLUICE_JOB', `${goneTable(tableText)} Use --restart to start over.`)
     notice(`going on with the interrupted job ${found.jobId} behind record ${found.recordsRead}`)
     return { job: found, settings, checkpoints: await store.checkpoints(found.jobId), store, table, target, head }
   }
 
-  const head = await headOf(sources[0]!, options.dialect, notice)
+  const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
-  const inferred = options.schema && before ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
+  const nullWords = options.dialect?.nullWords ?? schema?.missingValues
+  const given = { ...options.dialect, ...(nullWords && { nullWords }) }
+  const head = await headOf(sources[0]!, given, (cells) => headerByOrder(cells, schema, before), notice)
+  const inferred =
+    options.schema && before ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
   const jobId = randomUUID()
   const plan = planFor(options, database, head, {
     jobId,
     file: sources[0]!.name,
-    schema: options.schema,
+    schema,
     inferred: inferred ?? undefined,
     target: before,
   })
   for (const message of plan.notices) notice(message)
-  const schema = options.schema ?? (plan.create ? inferred : null)
   if (plan.create) await database.createTable(table, plan.create.columns, plan.create.primaryKey)
   const target = before ?? (await database.describe(table))!
-  if (plan.create) notice(`created table ${tableText}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
-  const settings: Settings = { asked: askedOf(options), dialect: head.dialect, header: head.header, schema, inferred }
+  if (plan.create)
+    notice(`created table ${tableText}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
+  const settings: Settings = {
+    asked: askedOf(options),
+    dialect: head.dialect,
+    header: head.header,
+    schema: schema ?? (plan.create ? inferred : null),
+    inferred,
+  }
   await store.create(
     {
       jobId,
@@ -108,7 +119,13 @@ export async function prepareJob(
 }
 
 /** The plan of one source of a job; every source may have its columns in another order. */
-export function planSource(options: LoadOptions, database: Database, prepared: PreparedJob, source: Source, head: SourceHead): Plan {
+export function planSource(
+  options: LoadOptions,
+  database: Database,
+  prepared: PreparedJob,
+  source: Source,
+  head: SourceHead,
+): Plan {
   const { settings, job, target } = prepared
   return planFor(options, database, head, {
     jobId: job.jobId,
@@ -127,7 +144,13 @@ function planFor(
     jobId,
     file,
     ...place
-  }: { jobId: string; file: string; schema: TableSchema | undefined; inferred: TableSchema | undefined; target: TargetTable | undefined },
+  }: {
+    jobId: string
+    file: string
+    schema: TableSchema | undefined
+    inferred: TableSchema | undefined
+    target: TargetTable | undefined
+  },
 ): Plan {
   const { rename, skip, set, unknownColumns, key } = options
   const request: PlanRequest = {
@@ -147,16 +170,19 @@ function planFor(
 
 /**
  * Reads dialect and header of a source.
- * @param notice Told what was found out; undefined: nothing is.
+ * @param headerFor Names the columns of a source that does not name them.
+ * @param notice Told what was found out.
  * @throws SluiceError SLUICE_SOURCE_EMPTY, SLUICE_DIALECT
  */
 export async function headOf(
   source: Source,
-  given: Partial<Dialect> | undefined,
-  notice: ((message: string) => void) | undefined,
+  given: Partial<Dialect>,
+  headerFor: (cells: number) => string[],
+  notice?: (message: string) => void,
 ): Promise<SourceHead> {
   const { bytes, complete } = await source.head(SAMPLE_BYTES)
-  if (bytes.length === 0) throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
+  if (bytes.length === 0)
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
   const { dialect, start, evidence, sure } = sniff(bytes, complete, given)
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
@@ -168,11 +194,14 @@ export async function headOf(
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} ${what}`)
   }
   if (!dialect.header) {
-    const header = first.cells.map((_, i) => `column_${i + 1}`)
+    const header = headerFor(first.cells.length)
     return { dialect, header, start: { byte: first.byteOffset, line: first.line, record: 0 }, sample }
   }
   if (first.fault) {
-    throw new SluiceError('SLUICE_DIALECT', `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`)
+    throw new SluiceError(
+      'SLUICE_DIALECT',
+      `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
+    )
   }
   sample.shift()
   const header = first.cells.map(({ text }) => text.trim())
@@ -182,9 +211,13 @@ export async function headOf(
 /** The physical line on which the first record behind the header may start. */
 function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): number {
   // The header may hold line ends in quotes, so its lines are counted like any others: by the records' reader.
-  const [next] = readRecords(Buffer.concat([bytes.subarray(header.byteOffset, header.next), Buffer.from('x')]), dialect, {
-    position: { byte: header.byteOffset, line: header.line, record: 0 },
-  }).drop(1)
+  const [next] = readRecords(
+    Buffer.concat([bytes.subarray(header.byteOffset, header.next), Buffer.from('x')]),
+    dialect,
+    {
+      position: { byte: header.byteOffset, line: header.line, record: 0 },
+    },
+  ).drop(1)
   return next?.line ?? header.line
 }
 
@@ -220,7 +253,8 @@ async function forget(store: JobStore, job: Job, notice: (message: string) => vo
 /** Seconds without a commit or a renewal after which another process may take a job over. */
 function leaseSeconds(): number {
   const seconds = Number(process.env.SLUICE_LEASE_SECONDS ?? 30)
-  if (!(seconds >= 1)) throw new SluiceError('SLUICE_CONFIG', 'SLUICE_LEASE_SECONDS must be a number of seconds, 1 or more')
+  if (!(seconds >= 1))
+    throw new SluiceError('SLUICE_CONFIG', 'SLUICE_LEASE_SECONDS must be a number of seconds, 1 or more')
   return seconds
 }
 

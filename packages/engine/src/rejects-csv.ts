@@ -1,5 +1,5 @@
 import { readRecords } from './parse/records.ts'
-import type { Reject } from './reject/reject.ts'
+import type { Reject, RejectError } from './reject/reject.ts'
 import type { Settings } from './settings.ts'
 
 /** Columns behind those of the source. */
@@ -31,7 +31,7 @@ export function rejectLine({ header, dialect }: Pick<Settings, 'header' | 'diale
       return `'${cell}`
     })
     const first = errors[0]!
-    const own = [record, at, first.column ?? '', first.code, errors.map(({ message }) => message).join('; ')]
+    const own = [record, at, first.column ?? '', first.code, messageOf(errors)]
     return line([...safe, ...own.map(String).map(guard), guarded.join(' ')])
   }
 }
@@ -45,6 +45,13 @@ export async function* rejectsCsv(
   const toLine = rejectLine(settings)
   yield rejectsHead(settings)
   for await (const page of pages) yield page.map(toLine).join('')
+}
+
+/** All that is wrong, each with its column where they are several. */
+function messageOf(errors: RejectError[]): string {
+  const [first, ...others] = errors
+  if (others.length === 0) return first!.message
+  return errors.map(({ column, message }) => (column === null ? message : `${column}: ${message}`)).join('; ')
 }
 
 function guard(cell: string): string {

@@ -21,7 +21,17 @@ export interface Settings {
 
 export type Asked = Pick<
   LoadOptions,
-  'schema' | 'dialect' | 'key' | 'mode' | 'rename' | 'skip' | 'set' | 'provenance' | 'unknownColumns' | 'maxRecordBytes' | 'limit'
+  | 'schema'
+  | 'dialect'
+  | 'key'
+  | 'mode'
+  | 'rename'
+  | 'skip'
+  | 'set'
+  | 'provenance'
+  | 'unknownColumns'
+  | 'maxRecordBytes'
+  | 'limit'
 > & { hasMap: boolean }
 
 export function askedOf(options: LoadOptions): Asked {

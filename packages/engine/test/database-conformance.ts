@@ -5,6 +5,7 @@ import type { Lease, StoredReject } from '../src/checkpoint/job.ts'
 import { JobStore, type NewJob } from '../src/checkpoint/job-store.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import type { Batch } from '../src/parse/batch.ts'
+import { CSV } from '../src/parse/dialect.ts'
 import { type Position, START } from '../src/parse/position.ts'
 import type { Reject } from '../src/reject/reject.ts'
 import type { ColumnType, ProgramColumn } from '../src/schema/program.ts'
@@ -85,9 +86,9 @@ export function conformance(start: () => Promise<Subject>): void {
     )
     const { jobId, segment, epoch } = lease
     const encoding = db.encodingFor(columns, 'copy')
-    const headers = columns.map(({ name }) => name)
-    const load = { jobId, segment, epoch, table: table!.name, columns, headers }
-    const plan: LoadPlan = { ...load, lineEnd: 'lf', encoding, write: 'copy' }
+    const origins = columns.map(({ name }, cell) => ({ header: name, cell }))
+    const load = { jobId, segment, epoch, table: table!.name, columns, origins }
+    const plan: LoadPlan = { ...load, dialect: CSV, encoding, write: 'copy' }
     await db.prepare(plan)
     return plan
   }

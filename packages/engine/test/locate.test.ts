@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
-import type { Dialect } from '../src/parse/dialect.ts'
-import type { Reject, RejectError } from '../src/reject/reject.ts'
+import { CSV, type Dialect } from '../src/parse/dialect.ts'
+import type { Reject } from '../src/reject/reject.ts'
+import type { Refusal } from '../src/write/isolate.ts'
 import { rejectRows } from '../src/write/locate.ts'
 
-const error: RejectError = { column: 'a', code: 'unique-error', message: 'taken', value: null }
 const shared = (bytes: Uint8Array) => {
   const copy = new Uint8Array(new SharedArrayBuffer(bytes.length))
   copy.set(bytes)
@@ -20,12 +20,26 @@ function batch(text: string, starts: number[], refused: number[] = []) {
   return { rows: starts.length, input: shared(Buffer.from(text)), rowStarts, rejects, from }
 }
 
-function located(input: ReturnType<typeof batch>, ranks: number[], lineEnd?: Dialect['lineEnd']) {
-  const guilty = ranks.map((rank) => ({ rank, error }))
-  return rejectRows(input, guilty, lineEnd).map(({ record, line, byteOffset, raw, rawLength, errors }) => {
-    assert.deepEqual(errors, [error])
-    return [record, line, byteOffset, Buffer.from(raw).toString(), rawLength]
-  })
+const refusal: Refusal = { code: 'unique-error', message: 'taken', column: 'id' }
+const naming = {
+  names: ['other', 'id'],
+  origins: [
+    { header: 'O', cell: 1 },
+    { header: 'ID', cell: 0 },
+  ],
+}
+
+function located(input: ReturnType<typeof batch>, ranks: number[], lineEnd: Dialect['lineEnd'] = 'lf') {
+  const guilty = ranks.map((rank) => ({ rank, refusal }))
+  return rejectRows(input, guilty, { ...naming, dialect: { ...CSV, lineEnd } }).map(
+    ({ record, line, byteOffset, raw, rawLength, errors }) => {
+      assert.deepEqual(
+        errors.map(({ column, code, message }) => [column, code, message]),
+        [['ID', 'unique-error', 'taken']],
+      )
+      return [record, line, byteOffset, Buffer.from(raw).toString(), rawLength]
+    },
+  )
 }
 
 test('counts records refused before it, lines within quotes, CRLF and blank lines', () => {
@@ -51,7 +65,21 @@ test('lines end as the dialect says', () => {
 })
 
 test('keeps 64 KiB of a record, and its length', () => {
-  const [reject] = rejectRows(batch(`${'x'.repeat(70_000)}\n`, [0]), [{ rank: 0, error }])
+  const [reject] = rejectRows(batch(`${'x'.repeat(70_000)}\n`, [0]), [{ rank: 0, refusal }], {
+    ...naming,
+    dialect: CSV,
+  })
   assert.equal(reject!.raw.length, 65_536)
   assert.equal(reject!.rawLength, 70_000)
+})
+
+test('names the value, and leaves comments behind the record out of its bytes', () => {
+  const text = '"a""b",c\n# a comment\nx,y\n'
+  const guilty = [{ rank: 0, refusal }]
+  const [reject] = rejectRows(batch(text, [0, text.indexOf('x')]), guilty, {
+    ...naming,
+    dialect: { ...CSV, comment: '#' },
+  })
+  assert.equal(reject!.errors[0]!.value, 'a"b')
+  assert.equal(Buffer.from(reject!.raw).toString(), '"a""b",c')
 })

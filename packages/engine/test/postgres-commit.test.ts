@@ -134,7 +134,7 @@ test('20,000 rows with one unique violation in the middle: one reject in four st
             column: 'id',
             code: 'unique-error',
             message: 'duplicate key value violates unique constraint "t_pkey": Key (id)=(9000) already exists',
-            value: null,
+            value: '9000',
           },
         ],
         raw: '9000,row 10000',

@@ -11,6 +11,7 @@ import { JobStore } from '../src/checkpoint/job-store.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import { SluiceError } from '../src/errors.ts'
 import { type Batch, BatchBuffer } from '../src/parse/batch.ts'
+import { CSV } from '../src/parse/dialect.ts'
 import { START } from '../src/parse/position.ts'
 import type { Database, LoadPlan } from '../src/write/database.ts'
 import { Connection } from '../src/write/sqlite/connection.ts'
@@ -67,9 +68,9 @@ async function prepared(ddl: string[], names?: string[]): Promise<LoadPlan> {
     // What a thread cannot be sent.
     test: () => undefined,
   }))
-  const headers = columns.map(({ name }) => `Header of ${name}`)
-  const load = { jobId, segment, epoch, table: table.name, columns, headers }
-  const plan: LoadPlan = { ...load, lineEnd: 'lf', encoding: 'sqlite-page', write: 'copy' }
+  const origins = columns.map(({ name }, cell) => ({ header: `Header of ${name}`, cell }))
+  const load = { jobId, segment, epoch, table: table.name, columns, origins }
+  const plan: LoadPlan = { ...load, dialect: CSV, encoding: 'sqlite-page', write: 'copy' }
   await db.prepare(plan)
   return plan
 }
@@ -385,7 +386,7 @@ test('a process that forgets to close ends all the same, and leaves nothing', as
     const db = await openSqlite(${JSON.stringify(path)})
     await db.query('CREATE TABLE t (id INT)')
     const table = { schema: null, table: 't' }
-    await db.prepare({ jobId: '', segment: 0, epoch: 1, table, columns: [{ name: 'id' }], headers: ['id'], lineEnd: 'lf' })
+    await db.prepare({ jobId: '', segment: 0, epoch: 1, table, columns: [{ name: 'id' }], origins: [], dialect: {} })
     console.log((await db.describe(table)).columns.length)`
   const { stdout } = await promisify(execFile)(process.execPath, ['--input-type=module', '-e', script], {
     timeout: 20_000,

@@ -1,22 +1,38 @@
+import { readFileSync } from 'node:fs'
 import { hostname } from 'node:os'
 
-/** This process, as the holder of leases: host, process and when it began, so that a process id may come again. */
+/** This process, as the holder of leases: host, process, and when it began, because a process id may come again. */
 export function leaseOwner(): string {
-  return `${hostname()}/${process.pid}/${BEGAN}`
+  own ??= `${hostname()}/${process.pid}/${stateOf(process.pid)?.began ?? Math.round(performance.timeOrigin)}`
+  return own
 }
 
-const BEGAN = Math.round(performance.timeOrigin)
+let own: string | undefined
 
 /** Whether the holder of a lease was a process of this host that is there no more: nobody needs to wait for its lease. */
 export function livesNoMore(owner: string): boolean {
-  const [host, pid] = owner.split('/')
+  const [host, pid, began] = owner.split('/')
   if (owner === leaseOwner() || host !== hostname() || !/^\d+$/.test(pid ?? '')) return false
-  // Another run of the same process id.
-  if (Number(pid) === process.pid) return true
+  const state = stateOf(Number(pid))
+  if (state) return state.ended || state.began !== began
   try {
     process.kill(Number(pid), 0)
     return false
   } catch (error) {
     return (error as NodeJS.ErrnoException).code === 'ESRCH'
+  }
+}
+
+/** What Linux tells of a process (proc(5), `/proc/pid/stat`, fields 3 and 22); undefined elsewhere, or where there is none. */
+function stateOf(pid: number): { ended: boolean; began: string } | undefined {
+  try {
+    // The name before them, in parentheses, may hold anything.
+    // biome-ignore lint/plugin: one line that the system makes
+    const fields = readFileSync(`/proc/${pid}/stat`, 'latin1')
+      .replace(/^.*\) /s, '')
+      .split(' ')
+    return { ended: fields[0] === 'Z' || fields[0] === 'X', began: fields[19] ?? '' }
+  } catch {
+    return undefined
   }
 }

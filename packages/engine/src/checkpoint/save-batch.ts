@@ -1,8 +1,10 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { LoadPlan, Outcome, Sql } from '../write/database.ts'
+import type { Sql } from '../write/database.ts'
+import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
+import type { Lease } from './job.ts'
 
 type Kind = 'postgres' | 'sqlite'
 
@@ -21,22 +23,20 @@ const COUNTERS = ['records_read', 'inserted', 'updated', 'unchanged', 'duplicate
  * keeps the length it was claimed with).
  *
  * @param now SQL for the current time, `Database.now`.
- * @param rejects Those of the checks and those of the database. The ones with code `duplicate` are stored too, but
- *   `outcome.duplicates` counts them.
- * @param recordsRead Records of the batch, the rejected ones included.
- * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `plan.epoch`; SLUICE_INTERNAL when
+ * @param lease Whose batch it is, and under which lease.
+ * @param settled Rejects with code `duplicate` are stored too, but `outcome.duplicates` counts them.
+ * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `lease.epoch`; SLUICE_INTERNAL when
  *   the counts do not balance. Either way the caller rolls back.
  */
 export async function saveBatch(
   sql: Sql,
   now: string,
   kind: Kind,
-  plan: LoadPlan,
-  outcome: Outcome,
-  rejects: Reject[],
-  recordsRead: number,
+  lease: Lease,
+  settled: Settled,
   to: Position,
 ): Promise<void> {
+  const { outcome, rejects, recordsRead } = settled
   const { inserted, updated, unchanged, duplicates } = outcome
   const rejected = rejects.filter(({ errors }) => errors[0]?.code !== 'duplicate').length
   const counts = [recordsRead, inserted, updated, unchanged, duplicates, rejected]
@@ -46,24 +46,24 @@ export async function saveBatch(
   }
 
   for (const part of parts(rejects)) {
-    await sql.query(insertRejects(kind, now), [plan.jobId, plan.segment, toJson(kind, part)])
+    await sql.query(insertRejects(kind, now), [lease.jobId, lease.segment, toJson(kind, part)])
   }
 
-  const place = [plan.jobId, plan.segment, to.byte]
-  const lease = [plan.epoch, to.line, to.record]
+  const place = [lease.jobId, lease.segment, to.byte]
+  const mark = [lease.epoch, to.line, to.record]
   let moved: unknown[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
     const text = `WITH counted AS (${addToJob(now, 7)}) ${moveCheckpoint(kind, now)}`
-    moved = await sql.query(text, [...place, ...lease, ...counts])
+    moved = await sql.query(text, [...place, ...mark, ...counts])
   } else {
     await sql.query(addToJob(now, 4), [...place, ...counts])
-    moved = await sql.query(moveCheckpoint(kind, now), [...place, ...lease])
+    moved = await sql.query(moveCheckpoint(kind, now), [...place, ...mark])
   }
   if (moved.length === 0) {
     throw new SluiceError(
       'SLUICE_LEASE_LOST',
-      `Another process has taken over job ${plan.jobId} (segment ${plan.segment}), so this one stops; ` +
+      `Another process has taken over job ${lease.jobId} (segment ${lease.segment}), so this one stops; ` +
         'nothing of its last batch was committed',
     )
   }

@@ -89,12 +89,19 @@ export interface CompiledProgram {
 }
 
 /** Writes a program for the kernel, to stand at `address`. Throws a RangeError where a bound is no value of its column's type. */
-export function compileProgram(program: Program, nullWords: string[], encoding: Encoding, address: number): CompiledProgram {
+export function compileProgram(
+  program: Program,
+  nullWords: string[],
+  encoding: Encoding,
+  address: number,
+): CompiledProgram {
   const area = new Area(address, program.columns.length * COLUMN)
   program.columns.forEach((column, i) => {
     writeColumn(area, i * COLUMN, column)
   })
-  const changesCase = program.columns.some(({ transforms }) => transforms.some((t) => t === 'lowercase' || t === 'uppercase'))
+  const changesCase = program.columns.some(({ transforms }) =>
+    transforms.some((t) => t === 'lowercase' || t === 'uppercase'),
+  )
   const constants = program.columns.map(({ from }) => ('constant' in from ? Buffer.byteLength(from.constant ?? '') : 0))
   const escapes = encoding === 'pg-text' ? 2 : 1
   return {
@@ -184,8 +191,11 @@ function toDouble(bound: string): number {
 
 /** Days for a date, microseconds for times, both as the kernel counts: from 2000-01-01. */
 function toTicks(type: ColumnType, bound: string): bigint {
-  const match = /^(?:(\d{4}-\d\d-\d\d))?(?:[Tt ]?(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?(Z|z|[+-]\d\d:?\d\d)?$/.exec(bound)
-  if (!match || (match[1] === undefined && match[2] === undefined)) throw new RangeError(`${bound} is not a date or time`)
+  const match = /^(?:(\d{4}-\d\d-\d\d))?(?:[Tt ]?(\d\d:\d\d)(?::(\d\d)(?:\.(\d{1,6}))?)?)?(Z|z|[+-]\d\d:?\d\d)?$/.exec(
+    bound,
+  )
+  if (!match || (match[1] === undefined && match[2] === undefined))
+    throw new RangeError(`${bound} is not a date or time`)
   const [, date = '2000-01-01', clock = '00:00', seconds = '00', fraction = '', zone = 'Z'] = match
   const offset = zone.toUpperCase() === 'Z' ? 'Z' : zone.replace(/^(...):?(..)$/, '$1:$2')
   const ms = Date.parse(`${date}T${clock}:${seconds}${offset}`)

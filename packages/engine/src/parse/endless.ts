@@ -1,5 +1,5 @@
-import { RAW_LIMIT } from '../reject/reject.ts'
 import type { Reason } from '../reject/messages.ts'
+import { RAW_LIMIT } from '../reject/reject.ts'
 import type { Dialect } from './dialect.ts'
 
 const LF = 10

@@ -7,7 +7,7 @@ interface KernelExports {
   setDialect(
     delimiter: number,
     quote: number,
-    escape: number,
+    escapeChar: number,
     comment: number,
     lineEnd: number,
     maxRecord: number,
@@ -77,6 +77,7 @@ const PAGE = 65_536
 let compiled: WebAssembly.Module | undefined
 
 function module(): WebAssembly.Module {
+  // biome-ignore lint/plugin: our own code, 25 KB, read once a process
   compiled ??= new WebAssembly.Module(readFileSync(new URL('../../kernel/kernel.wasm', import.meta.url)))
   return compiled
 }

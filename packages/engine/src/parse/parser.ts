@@ -158,7 +158,7 @@ export class Parser {
       if (!calls.isIndexEmpty()) {
         this.#convert(batch)
       } else if (this.#endless) {
-        if (!this.#endless.complete && !this.#ended) return 'input'
+        if (!(this.#endless.complete || this.#ended)) return 'input'
         this.#rejectEndless(batch, this.#endless)
       } else {
         const waiting = this.#have - this.#taken
@@ -273,7 +273,10 @@ export class Parser {
     )
     if (reason === 'extra-cell') {
       const detail = { cell: which, expected: this.#program.sourceColumns.length }
-      return { cell: which, error: { column: null, code: codeOf(reason), message: describeError(reason, null, value, detail), value } }
+      return {
+        cell: which,
+        error: { column: null, code: codeOf(reason), message: describeError(reason, null, value, detail), value },
+      }
     }
     if (isFault(reason)) return { cell: which, error: this.#faultError(reason, which) }
     const column = this.#program.columns[which]!
@@ -292,7 +295,12 @@ export class Parser {
 
   #faultError(reason: Fault, cell: number): RejectError {
     const column = reason === 'record-too-large' ? null : (this.#program.sourceColumns[cell] ?? null)
-    return { column, code: codeOf(reason), message: describeError(reason, null, null, { limit: this.#maxRecord }), value: null }
+    return {
+      column,
+      code: codeOf(reason),
+      message: describeError(reason, null, null, { limit: this.#maxRecord }),
+      value: null,
+    }
   }
 
   #beginEndless(): void {
@@ -313,7 +321,14 @@ export class Parser {
     const { reason, cell, lines } = endless.found
     if (reason && isFault(reason)) {
       const errors = [this.#faultError(reason, cell)]
-      batch.addReject({ record: record + 1, line, byteOffset: byte, errors, raw: endless.raw, rawLength: endless.length })
+      batch.addReject({
+        record: record + 1,
+        line,
+        byteOffset: byte,
+        errors,
+        raw: endless.raw,
+        rawLength: endless.length,
+      })
     }
     this.#position = {
       byte: byte + endless.length + endless.lineEndLength,
@@ -357,7 +372,8 @@ export class Parser {
 
   #host(kernel: Kernel): KernelHost {
     return {
-      parseFloat: (start, end, to) => kernel.view.setFloat64(to, Number(kernel.bytes.toString('latin1', start, end)), true),
+      parseFloat: (start, end, to) =>
+        kernel.view.setFloat64(to, Number(kernel.bytes.toString('latin1', start, end)), true),
       changeCase: (start, end, to, upper) => {
         const text = kernel.bytes.toString('utf8', start, end)
         return kernel.bytes.write(upper ? text.toUpperCase() : text.toLowerCase(), to)
@@ -377,11 +393,12 @@ function isFault(reason: Reason): reason is Fault {
 }
 
 /** Text of a cell as it stands in the source, without its quotes. */
-function cellText(cell: Buffer, { quote, escape }: Dialect): string {
+function cellText(cell: Buffer, dialect: Dialect): string {
+  const { quote } = dialect
   const text = cell.toString()
   if (quote === null || !text.startsWith(quote)) return text
   const inner = text.slice(1, -1)
-  const mark = escape ?? quote
+  const mark = dialect.escape ?? quote
   let unescaped = ''
   for (let i = 0; i < inner.length; i++) {
     if (inner[i] === mark && (inner[i + 1] === quote || inner[i + 1] === mark)) i++

@@ -24,7 +24,11 @@ export class RejectFile {
       await file.write(head)
       return new RejectFile(file, path, toLine)
     } catch (cause) {
-      throw new SluiceError('SLUICE_CONFIG', `The file of rejects, ${path}, cannot be written: ${(cause as Error).message}`, { cause })
+      throw new SluiceError(
+        'SLUICE_CONFIG',
+        `The file of rejects, ${path}, cannot be written: ${(cause as Error).message}`,
+        { cause },
+      )
     }
   }
 

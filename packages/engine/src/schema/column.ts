@@ -12,7 +12,7 @@ import { patternParts } from './strptime.ts'
 export interface Place {
   name: string
   /** Undefined where the schema's type decides: a column that is created, or one of SQLite without affinity. */
-  own: Pick<TargetColumn, 'type' | 'storage'> | undefined
+  own: Pick<TargetColumn, 'type' | 'storage' | 'fractionDigits'> | undefined
   required: boolean
   maxLength: number | null
 }
@@ -70,7 +70,9 @@ export function columnProgram(
   )
   if (maxLength < Number.POSITIVE_INFINITY) column.maxLength = maxLength
   if (constraints.enum) column.enum = constraints.enum.map(String)
-  const tests = [test, patternTest(constraints.pattern)].filter((one) => one !== undefined)
+  const tests = [test, patternTest(constraints.pattern), fractionTest(place.own?.fractionDigits)].filter(
+    (one) => one !== undefined,
+  )
   if (tests.length > 0) column.test = (value) => firstMessage(tests, value)
   return column
 }
@@ -135,6 +137,15 @@ function patternTest(source: string | undefined): ProgramColumn['test'] {
   if (typeof matches === 'object')
     throw new SluiceError('SLUICE_INTERNAL', `pattern ${show(source)}: ${matches.reason}`)
   return (value) => (matches(value) ? undefined : `${show(value)} does not match the pattern ${show(source)}`)
+}
+
+/** PostgreSQL rounds in silence what does not fit a `timestamp(p)`. */
+function fractionTest(digits: number | undefined): ProgramColumn['test'] {
+  if (digits === undefined) return undefined
+  return (value) => {
+    const fraction = /[.](\d*?)0*(?!\d)/.exec(value)?.[1] ?? ''
+    return fraction.length <= digits ? undefined : `${show(value)} has more than ${digits} digits after the second`
+  }
 }
 
 function firstMessage(tests: NonNullable<ProgramColumn['test']>[], value: string): string | undefined {

@@ -98,9 +98,13 @@ class FileSource implements Source {
         length += bytesRead
       }
     } catch (cause) {
-      throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${this.name} failed at byte ${at}: ${(cause as Error).message}`, {
-        cause,
-      })
+      throw new SluiceError(
+        'SLUICE_SOURCE_READ',
+        `Reading ${this.name} failed at byte ${at}: ${(cause as Error).message}`,
+        {
+          cause,
+        },
+      )
     }
     return length
   }

@@ -1,4 +1,4 @@
-import { glob } from 'node:fs/promises'
+import { access, glob } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
 import { openFile } from './file.ts'
@@ -14,7 +14,8 @@ export async function openSources(
   streamName: string,
 ): Promise<Source[]> {
   if (typeof source !== 'string' && !Array.isArray(source)) {
-    if (!(Symbol.asyncIterator in source)) throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
+    if (!(Symbol.asyncIterator in source))
+      throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
     return [openStream(source, streamName)]
   }
   const sources: Source[] = []
@@ -31,8 +32,16 @@ export async function openSources(
 }
 
 async function filesOf(path: string): Promise<string[]> {
-  if (!/[*?[{]/.test(path)) return [path]
-  const files = await Array.fromAsync(glob(path.replace(/\\/g, '/')))
   // A file whose name happens to be a pattern is that file.
-  return files.length === 0 || files.includes(path) ? [path] : files.sort()
+  if (!/[*?[{]/.test(path) || (await isThere(path))) return [path]
+  const files = await Array.fromAsync(glob(path))
+  if (files.length === 0) throw new SluiceError('SLUICE_SOURCE_NOT_FOUND', `No file matches ${path}`)
+  return files.sort()
+}
+
+function isThere(path: string): Promise<boolean> {
+  return access(path).then(
+    () => true,
+    () => false,
+  )
 }

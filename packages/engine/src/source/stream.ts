@@ -18,6 +18,7 @@ class StreamSource implements Source {
   #kept: Uint8Array[] = []
   /** Asked for and not there yet. */
   #coming: Promise<Uint8Array | undefined> | undefined
+  #asking = false
   #ended = false
 
   constructor(chunks: AsyncIterable<Uint8Array | string>, name: string) {
@@ -70,10 +71,14 @@ class StreamSource implements Source {
   }
 
   async close(): Promise<void> {
-    await this.#chunks.return?.()
+    // While a chunk is asked for, an iterator answers nothing else: a silent source would never let go.
+    const closed = this.#chunks.return?.()
+    if (this.#asking) closed?.catch(() => undefined)
+    else await closed
   }
 
   async #next(): Promise<Uint8Array | undefined> {
+    this.#asking = true
     try {
       const { value, done } = await this.#chunks.next()
       if (done) {
@@ -83,6 +88,8 @@ class StreamSource implements Source {
       return typeof value === 'string' ? Buffer.from(value) : value
     } catch (cause) {
       throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${this.name} failed: ${(cause as Error).message}`, { cause })
+    } finally {
+      this.#asking = false
     }
   }
 }

@@ -32,7 +32,11 @@ export class Committer {
     database: Database,
     store: JobStore,
     lease: Lease,
-    { notice, signal, renewMs = 5_000 }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs?: number },
+    {
+      notice,
+      signal,
+      renewMs = 5_000,
+    }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs?: number },
   ) {
     this.#database = database
     this.#store = store
@@ -43,10 +47,18 @@ export class Committer {
     this.#heartbeat = setInterval(() => void this.#renew(), renewMs).unref()
   }
 
-  async prepare(table: TableName, program: Program, dialect: Dialect, encoding: Encoding, write: 'copy' | 'unnest'): Promise<void> {
-    const headers = program.columns.map(({ from, name }) => ('cell' in from ? program.sourceColumns[from.cell]! : name))
-    const { columns } = program
-    const plan = { ...this.#lease, table, columns, headers, lineEnd: dialect.lineEnd, encoding, write }
+  async prepare(
+    table: TableName,
+    program: Program,
+    dialect: Dialect,
+    encoding: Encoding,
+    write: 'copy' | 'unnest',
+  ): Promise<void> {
+    const { columns, sourceColumns } = program
+    const origins = columns.map(({ from, name }) =>
+      'cell' in from ? { header: sourceColumns[from.cell]!, cell: from.cell } : { header: name, cell: null },
+    )
+    const plan = { ...this.#lease, table, columns, origins, dialect, encoding, write }
     await this.#retry(() => this.#database.prepare(plan))
   }
 
@@ -92,9 +104,14 @@ export class Committer {
    * that stands at the end of the batch was moved by that try.
    */
   async #committedAlready(batch: Batch): Promise<Committed | undefined> {
-    const checkpoint = (await this.#store.checkpoints(this.#lease.jobId)).find(({ segment }) => segment === this.#lease.segment)
+    const checkpoint = (await this.#store.checkpoints(this.#lease.jobId)).find(
+      ({ segment }) => segment === this.#lease.segment,
+    )
     if (checkpoint?.epoch !== this.#lease.epoch) {
-      throw new SluiceError('SLUICE_LEASE_LOST', `Another process has taken over job ${this.#lease.jobId}, so this one stops`)
+      throw new SluiceError(
+        'SLUICE_LEASE_LOST',
+        `Another process has taken over job ${this.#lease.jobId}, so this one stops`,
+      )
     }
     if (checkpoint.committed.byte !== batch.to.byte || checkpoint.committed.record !== batch.to.record) return undefined
     const rejects = await this.#store.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)

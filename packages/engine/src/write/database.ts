@@ -1,4 +1,5 @@
 import type { Batch } from '../parse/batch.ts'
+import type { Dialect } from '../parse/dialect.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../schema/program.ts'
@@ -60,10 +61,10 @@ export interface LoadPlan {
   segment: number
   table: TableName
   columns: ProgramColumn[]
-  /** For each column what rejects call it: its header name in the source. */
-  headers: string[]
-  /** Of the dialect: how lines are counted for rows that the database refuses. */
-  lineEnd: 'lf' | 'cr' | 'any'
+  /** For each column where its values come from: what rejects call it, and its cell in the source, if it has one. */
+  origins: { header: string; cell: number | null }[]
+  /** For taking a refused row's record apart. */
+  dialect: Dialect
   encoding: Encoding
   /** How rows travel to PostgreSQL; SQLite has one way. */
   write: 'copy' | 'unnest'

@@ -1,25 +1,37 @@
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
+import type { Position } from '../parse/position.ts'
+import { readRecords, type SourceRecord } from '../parse/records.ts'
+import { cutValue } from '../reject/messages.ts'
 import { RAW_LIMIT, type Reject, type RejectError } from '../reject/reject.ts'
+import type { LoadPlan, Outcome } from './database.ts'
+import type { GuiltyRow, Refusal } from './isolate.ts'
 
 const LF = 0x0a
 const CR = 0x0d
 
+/** What the rows of a plan are called in the source. */
+export interface Naming extends Pick<LoadPlan, 'origins' | 'dialect'> {
+  /** Of the target's columns, in the order of the rows. */
+  names: string[]
+}
+
 /**
- * Makes rejects of rows that the database refused: finds record, line, offset and bytes of each in the batch's input.
+ * Makes rejects of rows that the database refused: finds record, line, offset, bytes and value of each in the batch's input.
  * `guilty` is in ascending order of rank. The input is walked once, and only as far as the last of them.
  */
 export function rejectRows(
   batch: Pick<Batch, 'rows' | 'input' | 'rowStarts' | 'rejects' | 'from'>,
-  guilty: { rank: number; error: RejectError }[],
-  lineEnd: Dialect['lineEnd'] = 'lf',
+  guilty: GuiltyRow[],
+  naming: Naming,
 ): Reject[] {
   const { rows, input, rowStarts, rejects, from } = batch
+  const { lineEnd } = naming.dialect
   let counted = 0
   let line = from.line
   // Records that the checks refused before the row at hand: they have an ordinal but no rank.
   let refused = 0
-  return guilty.map(({ rank, error }) => {
+  return guilty.map(({ rank, refusal }) => {
     const start = rowStarts[rank]!
     const byteOffset = from.byte + start
     line += countLineEnds(input.subarray(counted, start), lineEnd)
@@ -27,17 +39,28 @@ export function rejectRows(
     while (refused < rejects.length && rejects[refused]!.byteOffset < byteOffset) refused++
     const nextRefused = refused < rejects.length ? rejects[refused]!.byteOffset - from.byte : input.length
     const nextRow = rank + 1 < rows ? rowStarts[rank + 1]! : input.length
-    const next = Math.min(nextRow, nextRefused)
-    const end = trimLineEnds(input, start, next)
+    // Blank lines and comments may stand between this record and the next.
+    const bytes = input.subarray(start, Math.min(nextRow, nextRefused))
+    const [record] = readRecords(bytes, naming.dialect, { maxRecordBytes: bytes.length, position: INSIDE })
+    const length = (record?.end ?? INSIDE.byte + bytes.length) - INSIDE.byte
     return {
       record: from.record + rank + refused + 1,
       line,
       byteOffset,
-      errors: [error],
-      raw: input.slice(start, Math.min(end, start + RAW_LIMIT)),
-      rawLength: end - start,
+      errors: [errorOf(refusal, record, naming)],
+      raw: bytes.slice(0, Math.min(length, RAW_LIMIT)),
+      rawLength: length,
     }
   })
+}
+
+/** A position that is not the source's start, where a byte order mark would be skipped. */
+const INSIDE: Position = { byte: 1, line: 1, record: 0 }
+
+function errorOf({ column, code, message }: Refusal, record: SourceRecord | undefined, naming: Naming): RejectError {
+  const origin = column === null ? undefined : naming.origins[naming.names.indexOf(column)]
+  const text = typeof origin?.cell === 'number' ? record?.cells[origin.cell]?.text : undefined
+  return { column: origin?.header ?? column, code, message, value: text === undefined ? null : cutValue(text) }
 }
 
 /** Line ends in `bytes`, which end where a record begins and so never between CR and LF. */
@@ -52,9 +75,20 @@ function countLineEnds(bytes: Uint8Array, lineEnd: Dialect['lineEnd']): number {
   return count
 }
 
-/** The end of a record without its line end and the blank lines behind it. */
-function trimLineEnds(bytes: Uint8Array, from: number, to: number): number {
-  let end = to
-  while (end > from && (bytes[end - 1] === LF || bytes[end - 1] === CR)) end--
-  return end
+/** What a transaction is to save beside the rows it holds. */
+export interface Settled {
+  outcome: Outcome
+  /** Of the checks and of the database, in order. */
+  rejects: Reject[]
+  recordsRead: number
+}
+
+/** Accounts for a batch of whose rows the database refused the guilty ones and took the others. */
+export function settle(batch: Batch, guilty: GuiltyRow[], naming: Naming): Settled {
+  const refused = rejectRows(batch, guilty, naming)
+  return {
+    outcome: { inserted: batch.rows - refused.length, updated: 0, unchanged: 0, duplicates: 0, rejects: refused },
+    rejects: [...batch.rejects, ...refused].sort((a, b) => a.record - b.record),
+    recordsRead: batch.rows + batch.rejects.length,
+  }
 }

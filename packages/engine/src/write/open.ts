@@ -7,7 +7,9 @@ import type { Database } from './database.ts'
  * else `sqlite:sluice.db`. Only the driver that is needed gets loaded.
  * @throws SluiceError SLUICE_CONFIG for a URL of no database, SLUICE_CONNECT
  */
-export async function openDatabase(target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db'): Promise<Database> {
+export async function openDatabase(
+  target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db',
+): Promise<Database> {
   if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) {
     const { openPostgres } = await import('./postgres/postgres.ts')
     return openPostgres(target)

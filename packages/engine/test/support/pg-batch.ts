@@ -1,4 +1,5 @@
 import type { Batch } from '../../src/parse/batch.ts'
+import { CSV } from '../../src/parse/dialect.ts'
 import { type Position, START } from '../../src/parse/position.ts'
 import type { Reject } from '../../src/reject/reject.ts'
 import type { LoadPlan, Sql, TargetTable } from '../../src/write/database.ts'
@@ -111,5 +112,6 @@ export async function planFor(
       decimalChar: '.',
       groupChar: null,
     }))
-  return { segment: 0, table: target.name, columns, write: 'copy', epoch: 1, ...plan }
+  const origins = columns.map(({ name }, cell) => ({ header: name, cell }))
+  return { segment: 0, table: target.name, columns, origins, dialect: CSV, write: 'copy', epoch: 1, ...plan }
 }

@@ -1,5 +1,7 @@
 import { readFile } from 'node:fs/promises'
+import type { Socket } from 'node:net'
 import { userInfo } from 'node:os'
+import { setTimeout as delay } from 'node:timers/promises'
 import type { ConnectionOptions } from 'node:tls'
 import pg from 'pg'
 import { SluiceError } from '../../errors.ts'
@@ -12,10 +14,21 @@ export interface Connector {
   label: string
   /** @throws SluiceError SLUICE_CONNECT */
   connect(): Promise<Connection>
+  /** A connection beside the one in use; of a pool, not one of its own. */
+  connectBeside(): Promise<Connection>
+}
+
+/** A server process, by its id and by when it began, because an id may come again. */
+export interface Backend {
+  pid: number
+  began: string
 }
 
 export interface Connection {
   client: pg.ClientBase
+  socket: Socket
+  /** The process at the other end; null behind a pooler such as pgbouncer, where it changes. */
+  backend: Backend | null
   /** Ends the connection. With `now` nothing is waited for: for one that is broken, or amid a statement. */
   end(now: boolean): Promise<void>
 }
@@ -23,6 +36,9 @@ export interface Connection {
 const CONNECT_TIMEOUT_MS = 10_000
 /** Silence after which TCP asks whether the other end is still there. Node then gives up after ten more seconds. */
 const KEEPALIVE_MS = 10_000
+
+/** How long an orderly end waits for the server to close, in ms. */
+const END_TIMEOUT_MS = 2_000
 
 /** What every statement of ours relies on. Plain SETs, because pgbouncer keeps these and refuses startup options. */
 const SETTINGS = "SET client_encoding TO 'UTF8'; SET TimeZone TO 'UTC'; SET DateStyle TO 'ISO'"
@@ -45,37 +61,32 @@ function urlConnector(text: string): Connector {
     ignoreLateErrors(client)
     try {
       await client.connect()
-      await client.query(SETTINGS)
+      return {
+        client,
+        socket: socketOf(client),
+        backend: await introduce(client),
+        end: (now) => endClient(client, now),
+      }
     } catch (error) {
-      // Not waited for: a server that does not answer would not close either.
-      void client.end()
+      void endClient(client, true)
       throw error
     }
-    return {
-      client,
-      async end(now) {
-        const ended = client.end()
-        if (!now) await ended
-      },
+  }
+  const connect = async (): Promise<Connection> => {
+    try {
+      if (sslMode === 'disable' || config.host.startsWith('/')) return await open(false)
+      if (sslMode === 'allow') return await open(false).catch(() => open({ rejectUnauthorized: false }))
+      const encrypted = open(await tlsOptions(sslMode, files))
+      if (sslMode !== 'prefer') return await encrypted
+      return await encrypted.catch((error: unknown) => {
+        if (/does not support SSL/.test(reason(error))) return open(false)
+        throw error
+      })
+    } catch (error) {
+      throw error instanceof SluiceError ? error : explainConnect(error, { ...config, label })
     }
   }
-  return {
-    label,
-    async connect() {
-      try {
-        if (sslMode === 'disable' || config.host.startsWith('/')) return await open(false)
-        if (sslMode === 'allow') return await open(false).catch(() => open({ rejectUnauthorized: false }))
-        const encrypted = open(await tlsOptions(sslMode, files))
-        if (sslMode !== 'prefer') return await encrypted
-        return await encrypted.catch((error: unknown) => {
-          if (/does not support SSL/.test(reason(error))) return open(false)
-          throw error
-        })
-      } catch (error) {
-        throw error instanceof SluiceError ? error : explainConnect(error, { ...config, label })
-      }
-    },
-  }
+  return { label, connect, connectBeside: connect }
 }
 
 function poolConnector(pool: pg.Pool): Connector {
@@ -89,21 +100,64 @@ function poolConnector(pool: pg.Pool): Connector {
       try {
         client = await pool.connect()
         ignoreLateErrors(client)
-        await client.query(SETTINGS)
+        const backend = await introduce(client)
+        const { release } = client
+        const socket = socketOf(client)
+        return {
+          client,
+          socket,
+          backend,
+          // Never given back: the settings above are ours, not the pool's.
+          async end(now) {
+            release(true)
+            if (now) socket.destroy()
+          },
+        }
       } catch (error) {
         client?.release(true)
         throw explainConnect(error, { label, host, port, user, database })
       }
-      const { release } = client
-      return {
-        client,
-        // Never given back: the settings above are ours, not the pool's.
-        async end() {
-          release(true)
-        },
+    },
+    async connectBeside() {
+      const client = new pg.Client({ connectionTimeoutMillis: CONNECT_TIMEOUT_MS, ...pool.options })
+      ignoreLateErrors(client)
+      try {
+        await client.connect()
+        return {
+          client,
+          socket: socketOf(client),
+          backend: await introduce(client),
+          end: (now) => endClient(client, now),
+        }
+      } catch (error) {
+        void endClient(client, true)
+        throw explainConnect(error, { label, host, port, user, database })
       }
     },
   }
+}
+
+/** Says how values are to be written, and learns which process is at the other end. Both in the time that connecting has. */
+async function introduce(client: pg.ClientBase): Promise<Backend | null> {
+  const text = `${SETTINGS}; SELECT pid, backend_start::text AS began FROM pg_catalog.pg_stat_activity WHERE pid = pg_backend_pid()`
+  const results = (await client.query({
+    text,
+    query_timeout: CONNECT_TIMEOUT_MS,
+  } as pg.QueryConfig)) as unknown as pg.QueryResult<Backend>[]
+  const [backend] = results.at(-1)!.rows
+  // What a pooler says at the start is its own invention.
+  return backend && backend.pid === (client as unknown as { processID: number | null }).processID ? backend : null
+}
+
+function socketOf(client: pg.ClientBase): Socket {
+  return (client as unknown as { connection: { stream: Socket } }).connection.stream
+}
+
+async function endClient(client: pg.Client, now: boolean): Promise<void> {
+  const ended = client.end()
+  // A server that does not answer would not close either.
+  if (!now) await Promise.race([ended, delay(END_TIMEOUT_MS, undefined, { ref: false })])
+  socketOf(client).destroy()
 }
 
 /** An `error` event without a listener would end the process. */

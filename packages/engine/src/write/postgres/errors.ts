@@ -42,7 +42,8 @@ const BROKEN_CONNECTION = new Set([
 ])
 
 /** What pg says, without a code, when the connection ends under it. */
-const ENDED = /^(Connection terminated|timeout expired|Client has encountered a connection error|Client was closed)/
+const ENDED =
+  /^(Connection terminated|timeout expired|Query read timeout|Client has encountered a connection error|Client was closed)/
 
 /** Sorts an error of the driver or of the server by cause; that of a {@link SluiceError} is its `cause`'s. */
 export function classify(error: unknown): Cause {
@@ -57,9 +58,24 @@ export function classify(error: unknown): Cause {
   return isConnectionLoss(error) ? 'transient' : 'environment'
 }
 
+/**
+ * Whether waiting may help to open a database at all: the server is starting up or full, or the connection broke while
+ * it was made. Nobody there, or no answer in time, is most likely a wrong address, and told at once.
+ */
+export function mayStillOpen(error: unknown): boolean {
+  const cause = error instanceof SluiceError ? error.cause : error
+  if (isDatabaseError(cause)) return classify(cause) === 'transient'
+  return nodeCode(cause) === 'ECONNRESET' || /^Connection terminated unexpectedly/.test(reason(cause))
+}
+
 /** Whether the server itself said it. By its shape, because a caller's pool may come from another copy of pg. */
 export function isDatabaseError(error: unknown): error is DatabaseError {
   return error instanceof Error && 'severity' in error && 'code' in error
+}
+
+/** Whether the server has no room for one more connection. */
+export function isFull(error: unknown): boolean {
+  return sqlState(error instanceof SluiceError ? error.cause : error) === '53300'
 }
 
 /** Whether the connection is gone, or was never made. */

@@ -6,15 +6,17 @@ import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
 import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
-import { rejectRows } from '../locate.ts'
+import { retry, type Told } from '../retry.ts'
+import { settle } from '../locate.ts'
 import { Blame } from './blame.ts'
 import { created } from './column-types.ts'
-import { type Connector, connector } from './connect.ts'
+import { type Backend, type Connector, connector } from './connect.ts'
 import { createTableSql } from './create-table.ts'
 import { baseTypes, describeTable, findRelation } from './describe.ts'
-import { classify, explain, isDatabaseError } from './errors.ts'
+import { classify, explain, isDatabaseError, mayStillOpen } from './errors.ts'
 import { copyRows, type LoadRows, unnestRows } from './load-rows.ts'
 import { Session } from './session.ts'
+import { silenceLimit } from './silence.ts'
 
 /**
  * Opens a PostgreSQL database (12 or newer) to load into. It holds one connection at a time, reconnects by itself when
@@ -22,11 +24,12 @@ import { Session } from './session.ts'
  *
  * @param target `postgres://` URL with libpq's parameters, completed by the PG* variables; or a pool of pg, from which one
  *   client is taken and, as it has other settings then, removed at the end.
+ * @param told Of waiting for a server that answers, and is not ready.
  * @throws SluiceError SLUICE_CONFIG for a URL that cannot be understood, SLUICE_CONNECT
  */
-export async function openPostgres(target: string | Pool): Promise<Database> {
+export async function openPostgres(target: string | Pool, told: Told = {}): Promise<Database> {
   const database = new Postgres(connector(target))
-  await database.query('SELECT')
+  await retry(() => database.query('SELECT'), { ...told, classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment') })
   return database
 }
 
@@ -43,7 +46,10 @@ class Postgres implements Database {
   readonly label: string
   readonly now = 'now()'
   readonly #connector: Connector
+  readonly #silenceMs = silenceLimit()
   #session: Session | undefined
+  /** What a lost connection was connected to. */
+  #unsettled: Backend | undefined
   /** The call under way: a statement must not slip into the transaction of a batch. */
   #turn: Promise<unknown> = Promise.resolve()
   #load: { plan: LoadPlan; loadRows: LoadRows; blame: Blame } | undefined
@@ -103,20 +109,13 @@ class Postgres implements Database {
       try {
         await session.run(BEGIN)
         const guilty = await isolate(batch.rows, attempts(session, batch, loadRows, blame))
-        const rejects = rejectRows(
-          batch,
-          guilty.map(({ rank, refusal: { column, code, message } }) => ({
-            rank,
-            error: { column, code, message, value: null },
-          })),
-        )
-        const outcome = { inserted: batch.rows - rejects.length, updated: 0, unchanged: 0, duplicates: 0, rejects }
-        const all = [...batch.rejects, ...rejects].sort((a, b) => a.record - b.record)
-        await saveBatch(session, this.now, this.kind, plan, outcome, all, batch.rows + batch.rejects.length, to)
+        const names = plan.columns.map(({ name }) => name)
+        const settled = settle(batch, guilty, { ...plan, names })
+        await saveBatch(session, this.now, this.kind, plan, settled, to)
         const tag = await session.run('COMMIT')
         if (tag !== 'COMMIT')
           throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
-        return outcome
+        return settled.outcome
       } catch (error) {
         await rollback(session)
         throw error
@@ -138,9 +137,7 @@ class Postgres implements Database {
   /** Runs one call after the other, each on a connection that works. */
   #exclusively<T>(doing: string, work: (session: Session) => Promise<T>): Promise<T> {
     const result = this.#turn.then(async () => {
-      if (this.#session?.broken) this.#session = undefined
-      this.#session ??= new Session(await this.#connector.connect())
-      const session = this.#session
+      const session = await this.#connected()
       try {
         return await work(session)
       } catch (error) {
@@ -151,6 +148,26 @@ class Postgres implements Database {
     })
     this.#turn = result.catch(() => undefined)
     return result
+  }
+
+  async #connected(): Promise<Session> {
+    if (this.#session?.broken) {
+      // A COMMIT whose answer was lost may not even have begun: nobody can tell what came of it before that process is gone.
+      this.#unsettled = this.#session.backend ?? this.#unsettled
+      this.#session = undefined
+    }
+    this.#session ??= new Session(await this.#connector.connect(), this.#connector, this.#silenceMs)
+    const session = this.#session
+    if (this.#unsettled) {
+      try {
+        await session.settle(this.#unsettled)
+      } catch (error) {
+        if (session.broken) await session.end()
+        throw explain(error, this.label, 'ending what a lost connection left behind')
+      }
+      this.#unsettled = undefined
+    }
+    return session
   }
 }
 

@@ -1,22 +1,38 @@
-import type { CustomTypesConfig, QueryResult } from 'pg'
+import { setTimeout as delay } from 'node:timers/promises'
+import type { CustomTypesConfig, QueryConfig, QueryResult } from 'pg'
 import type { Sql, SqlValue } from '../database.ts'
-import type { Connection } from './connect.ts'
+import type { Backend, Connection, Connector } from './connect.ts'
 import { CopyIn } from './copy-in.ts'
-import { isDatabaseError } from './errors.ts'
+import { isDatabaseError, isFull } from './errors.ts'
+import { watchSilence } from './silence.ts'
+
+/** A process that is told to end does so within some ms, unless the system is in its way; then locks and the checkpoint protect us. */
+const SETTLE_LOOKS = 50
+const SETTLE_WAIT_MS = 100
+
+const PROBE_TIMEOUT_MS = 10_000
 
 /** One connection. Its methods throw what the driver throws. */
 export class Session implements Sql {
   /** The connection broke, or its state is unknown: it can only be ended. */
   broken = false
   readonly #connection: Connection
+  readonly #connector: Connector
+  readonly #silenceMs: number
 
-  constructor(connection: Connection) {
+  constructor(connection: Connection, connector: Connector, silenceMs: number) {
     this.#connection = connection
+    this.#connector = connector
+    this.#silenceMs = silenceMs
     const lost = () => {
       this.broken = true
     }
     connection.client.on('error', lost)
     connection.client.on('end', lost)
+  }
+
+  get backend(): Backend | null {
+    return this.#connection.backend
   }
 
   async query<Row = Record<string, SqlValue>>(text: string, params: SqlValue[] = []): Promise<Row[]> {
@@ -45,12 +61,51 @@ export class Session implements Sql {
     await this.#connection.end(this.broken)
   }
 
+  /** Makes sure that a process of the server, whose connection was lost, does nothing more, as far as we may tell it so. */
+  async settle({ pid, began }: Backend): Promise<void> {
+    for (let looked = 0; looked < SETTLE_LOOKS; looked++) {
+      const found = await this.query(
+        `SELECT pg_catalog.pg_terminate_backend(pid) FROM pg_catalog.pg_stat_activity
+           WHERE pid = $1 AND backend_start = $2::timestamptz`,
+        [pid, began],
+      )
+      if (found.length === 0) return
+      await delay(SETTLE_WAIT_MS)
+    }
+  }
+
   async #watch<T>(statement: Promise<T>): Promise<T> {
+    const endWatch = watchSilence(this.#connection.socket, this.#silenceMs, () => this.#isWorking())
     try {
       return await statement
     } catch (error) {
       if (!isDatabaseError(error)) this.broken = true
       throw error
+    } finally {
+      endWatch()
+    }
+  }
+
+  /** What the server is doing with our statement, seen from another connection. */
+  async #isWorking(): Promise<boolean> {
+    let beside: Connection | undefined
+    try {
+      beside = await this.#connector.connectBeside()
+      // Behind a pooler that its server answers is all that can be known.
+      if (this.backend === null) return true
+      const { rows } = await beside.client.query({
+        text: `SELECT state, wait_event_type AS waits FROM pg_catalog.pg_stat_activity WHERE pid = $1 AND backend_start = $2::timestamptz`,
+        values: [this.backend.pid, this.backend.began],
+        query_timeout: PROBE_TIMEOUT_MS,
+      } as QueryConfig)
+      const [seen] = rows as { state: string | null; waits: string | null }[]
+      // Waiting for us while we wait for it, or done with what we wait for. `disabled`: track_activities is off.
+      return seen !== undefined && seen.waits !== 'Client' && (seen.state === 'active' || seen.state === 'disabled')
+    } catch (error) {
+      // A full server is alive. Whatever else keeps this connection from being made keeps the other one from being answered.
+      return isFull(error)
+    } finally {
+      await beside?.end(true)
     }
   }
 }

@@ -4,7 +4,7 @@ import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { LoadPlan, Outcome } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
-import { rejectRows } from '../locate.ts'
+import { settle } from '../locate.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
 import { ForeignKeys } from './foreign-keys.ts'
@@ -85,17 +85,10 @@ export class Load {
     db.exec('BEGIN IMMEDIATE')
     try {
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
-      const errors = guilty.map(({ rank, refusal: { column, code, message } }) => {
-        const header = column === null ? null : (this.#plan.headers[this.#plan.columns.indexOf(column)] ?? column)
-        return { rank, error: { column: header, code, message, value: null } }
-      })
-      const rejects = rejectRows(batch, errors, this.#plan.lineEnd)
-      const outcome = { inserted: batch.rows - rejects.length, updated: 0, unchanged: 0, duplicates: 0, rejects }
-      const all = [...batch.rejects, ...rejects].sort((a, b) => a.record - b.record)
-      const recordsRead = batch.rows + batch.rejects.length
-      await saveBatch(this.#connection, NOW, 'sqlite', { ...this.#plan, columns: [] }, outcome, all, recordsRead, to)
+      const settled = settle(batch, guilty, { ...this.#plan, names: this.#plan.columns })
+      await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, to)
       db.exec('COMMIT')
-      return outcome
+      return settled.outcome
     } catch (error) {
       // SQLite may have rolled back by itself: https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
       if (db.isTransaction) db.exec('ROLLBACK')

@@ -19,10 +19,10 @@ import { NOW } from './sql.ts'
  *
  * @param path File, or `:memory:`.
  * @param options.busyTimeout How long a call waits for another process's lock before it fails with a transient error (see
- *   `classify`), in ms. Default: 5,000. It bounds how long a process that is told to end waits for the thread.
+ *   `classify`), in ms. Default: 1,000. It bounds how long a process that is told to end waits for the thread.
  * @throws SluiceError SLUICE_CONNECT when the file cannot be opened or is not a database.
  */
-export async function openSqlite(path: string, { busyTimeout = 5_000 } = {}): Promise<Database> {
+export async function openSqlite(path: string, { busyTimeout = 1_000 } = {}): Promise<Database> {
   const thread = new Thread({ path, busyTimeout })
   await thread.opened
   return new Sqlite(path, thread)
