@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import type { Lease } from './checkpoint/job.ts'
 import { SluiceError } from './errors.ts'
+import { failpoint } from './failpoint.ts'
 import { Meter } from './meter.ts'
 import type { LoadOptions } from './options.ts'
 import { BatchBuffer } from './parse/batch.ts'
@@ -15,6 +16,7 @@ import type { Source } from './source/source.ts'
 import { Committer } from './write/committer.ts'
 import type { Database } from './write/database.ts'
 import { openDatabase } from './write/open.ts'
+import { retry } from './write/retry.ts'
 
 /**
  * Records and source bytes of a batch. 50,000 rows a commit took 0.98 of the time of one single transaction, 10,000 took
@@ -25,6 +27,8 @@ const BATCH_ROWS = 50_000
 const FIRST_BATCH_ROWS = 4_096
 const BATCH_BYTES = 8 * 1024 * 1024
 const UNNEST_ROWS = 1_000
+/** With 30 s, every 5 s: a lease outlives renewals that fail, and a cancelled job stops soon. */
+const RENEWALS_A_LEASE = 6
 /** A batch waits no longer than this for more, in ms, so that a slow source shows and drains soon. */
 const LINGER_MS = 1_000
 /** A load whose first records are all rejects, so many of them, has the wrong schema or dialect. */
@@ -48,7 +52,7 @@ export async function load(options: LoadOptions): Promise<Receipt> {
   let database: Database | undefined
   try {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
-    database = await openDatabase(options.to)
+    database = await openDatabase(options.to, { notice, signal: options.signal })
     const prepared = await prepareJob(options, sources, database, notice)
     return await runJob(options, sources, database, prepared, notice)
   } finally {
@@ -70,6 +74,8 @@ async function runJob(
     options.rejects === undefined
       ? undefined
       : await RejectFile.open(options.rejects, rejectsHead(settings), rejectLine(settings))
+  const patiently = <T>(work: () => Promise<T>): Promise<T> =>
+    retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
   // Records are counted through all the sources of a job.
   let records = 0
   try {
@@ -82,9 +88,12 @@ async function runJob(
         meter.nextSource(checkpoint.committed.byte)
         continue
       }
-      const claimed = await store.claim(job.jobId, segment, claimOf(checkpoint))
+      const claim = claimOf(checkpoint)
+      const claimed = await patiently(() => store.claim(job.jobId, segment, claim))
+      failpoint('after-claim')
       const lease: Lease = { jobId: job.jobId, segment, epoch: claimed.epoch }
-      const committer = new Committer(database, store, lease, { notice, signal: options.signal })
+      const renewMs = (claim.seconds * 1000) / RENEWALS_A_LEASE
+      const committer = new Committer(database, store, lease, { notice, signal: options.signal, renewMs })
       try {
         const head = segment === 0 ? prepared.head : await headOf(source, settings.dialect, () => settings.header)
         const begun = claimed.committed.byte > 0
@@ -92,13 +101,17 @@ async function runJob(
         const end = await loadSource(options, database, prepared, { source, head, from, committer, meter, rejectFile })
         records = end.record
         meter.nextSource(end.byte)
+        failpoint('before-finish')
         await committer.finish(end.byte)
+        failpoint('after-finish')
       } catch (error) {
         throw await committer.giveUp(error)
       } finally {
         committer.close()
       }
     }
+    // Where every segment was done before, whoever did the last one did not get to say so.
+    await patiently(() => store.complete(job.jobId))
     meter.report(true)
     return meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId))
   } finally {
@@ -139,6 +152,7 @@ async function loadSource(
 
   /** Hands the batch over as soon as the one before is committed, and goes on with the other one's memory. */
   const commit = async (): Promise<void> => {
+    failpoint('after-fill')
     await committing
     const full = batch
     ;[batch, other] = [other, batch]
@@ -218,6 +232,7 @@ class Input {
         return 'fed'
       }
       this.#chunk = result.value
+      failpoint('after-read')
       this.#taken += result.value.length
       this.#onRead(this.#taken)
     }

@@ -5,6 +5,7 @@ import { JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
+import { failpoint } from './failpoint.ts'
 import type { LoadOptions } from './options.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { type Position, START } from './parse/position.ts'
@@ -18,6 +19,7 @@ import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
+import { retry } from './write/retry.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
@@ -57,23 +59,73 @@ export async function prepareJob(
   database: Database,
   notice: (message: string) => void,
 ): Promise<PreparedJob> {
-  await createTables(database, database.kind)
-  const store = new JobStore(database)
   const table = tableOf(options, sources[0]!)
-  const tableText = table.schema === null ? table.table : `${table.schema}.${table.table}`
-  const sourceText = sources.map(({ name }) => name).join(', ')
-  const found = await store.findUnfinished(sourceText, tableText)
-  if (found && options.restart) await forget(store, found, notice)
-  if (found && !options.restart) {
-    const settings = found.settings as Settings
-    await refuseChanges(options, sources, found)
-    const head = await headOf(sources[0]!, settings.dialect, () => settings.header)
-    const target = await database.describe(table)
-    if (!target) throw new SluiceError('SLUICE_JOB', `${goneTable(tableText)} Use --restart to start over.`)
-    notice(`going on with the interrupted job ${found.jobId} behind record ${found.recordsRead}`)
-    return { job: found, settings, checkpoints: await store.checkpoints(found.jobId), store, table, target, head }
+  const target = table.schema === null ? table.table : `${table.schema}.${table.table}`
+  const store = new JobStore(database)
+  const place = {
+    database,
+    store,
+    table,
+    names: { source: sources.map(({ name }) => name).join(', '), target },
+    notice,
   }
+  // Each of the three finds what an earlier try has done already.
+  const patiently = <T>(work: () => Promise<T>): Promise<T> =>
+    retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
+  failpoint('before-tables')
+  await patiently(() => createTables(database, database.kind))
+  if (options.restart) await patiently(() => forget(place))
+  return patiently(async () => (await findJob(options, sources, place)) ?? createJob(options, sources, place))
+}
 
+/** Where a job is looked for, or made. */
+interface Place {
+  database: Database
+  store: JobStore
+  table: TableName
+  names: { source: string; target: string }
+  notice: (message: string) => void
+}
+
+async function findJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob | undefined> {
+  const { store, table, names, notice } = place
+  const job = await store.findUnfinished(names.source, names.target)
+  if (!job) return undefined
+  const settings = job.settings as Settings
+  await refuseChanges(options, sources, job)
+  const head = await headOf(sources[0]!, settings.dialect, () => settings.header)
+  const target = await targetOf(options, sources, place, { job, settings, head })
+  notice(`going on with the interrupted job ${job.jobId} behind record ${job.recordsRead}`)
+  return { job, settings, checkpoints: await store.checkpoints(job.jobId), store, table, target, head }
+}
+
+/** The table of a job that was found; one that was ended before it could make its table makes it now. */
+async function targetOf(
+  options: LoadOptions,
+  [source]: Source[],
+  { database, table, names, notice }: Place,
+  { job, settings, head }: Pick<PreparedJob, 'job' | 'settings' | 'head'>,
+): Promise<TargetTable> {
+  const target = await database.describe(table)
+  if (target) return target
+  const { create } = planFor(options, database, head, {
+    jobId: job.jobId,
+    file: source!.name,
+    schema: options.schema && parseTableSchema(options.schema),
+    inferred: settings.inferred ?? undefined,
+    target: undefined,
+  })
+  if (job.recordsRead > 0 || !create) {
+    throw new SluiceError(
+      'SLUICE_JOB',
+      `The table ${names.target} of the interrupted load is gone. Use --restart to start over.`,
+    )
+  }
+  return createTable(database, table, create, names.target, notice)
+}
+
+async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
+  const { database, store, table, names, notice } = place
   const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues
@@ -90,10 +142,6 @@ export async function prepareJob(
     target: before,
   })
   for (const message of plan.notices) notice(message)
-  if (plan.create) await database.createTable(table, plan.create.columns, plan.create.primaryKey)
-  const target = before ?? (await database.describe(table))!
-  if (plan.create)
-    notice(`created table ${tableText}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
   const settings: Settings = {
     asked: askedOf(options),
     dialect: head.dialect,
@@ -101,11 +149,13 @@ export async function prepareJob(
     schema: schema ?? (plan.create ? inferred : null),
     inferred,
   }
+  failpoint('before-create-job')
+  // The job comes before its table: what a table means that was inferred from a sample is known by its job only.
   await store.create(
     {
       jobId,
-      source: sourceText,
-      targetTable: tableText,
+      source: names.source,
+      targetTable: names.target,
       settings,
       settingsHash: hashOf(settings.asked),
       fingerprint: await fingerprintOf(sources),
@@ -114,8 +164,31 @@ export async function prepareJob(
     },
     true,
   )
+  failpoint('after-create-job')
+  let target = before
+  try {
+    target ??= await createTable(database, table, plan.create!, names.target, notice)
+  } catch (error) {
+    // Other settings may be what helps, so no job may insist on these.
+    if (database.classify(error) !== 'transient') await store.cancel(jobId)
+    throw error
+  }
   const job = (await store.read(jobId))!
   return { job, settings, checkpoints: await store.checkpoints(jobId), store, table, target, head }
+}
+
+async function createTable(
+  database: Database,
+  table: TableName,
+  { columns, primaryKey }: NonNullable<Plan['create']>,
+  name: string,
+  notice: (message: string) => void,
+): Promise<TargetTable> {
+  await database.createTable(table, columns, primaryKey)
+  failpoint('after-create-table')
+  const target = (await database.describe(table))!
+  notice(`created table ${name}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
+  return target
 }
 
 /** The plan of one source of a job; every source may have its columns in another order. */
@@ -240,7 +313,10 @@ function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
 
 const OWN_TABLES = new Set(['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'])
 
-async function forget(store: JobStore, job: Job, notice: (message: string) => void): Promise<void> {
+/** Gives the interrupted job up, for --restart. */
+async function forget({ store, names, notice }: Place): Promise<void> {
+  const job = await store.findUnfinished(names.source, names.target)
+  if (!job) return
   const [checkpoint] = await store.checkpoints(job.jobId)
   await store.claim(job.jobId, 0, claimOf(checkpoint))
   await store.cancel(job.jobId)
@@ -296,8 +372,4 @@ async function fingerprintOf(sources: Source[]): Promise<unknown[]> {
 
 function totalOf(sources: Source[]): number | null {
   return sources.reduce<number | null>((sum, { size }) => (sum === null || size === null ? null : sum + size), 0)
-}
-
-function goneTable(table: string): string {
-  return `The table ${table} of the interrupted load is gone.`
 }

@@ -278,9 +278,18 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.equal((await jobs.read(plan.jobId))!.recordsRead, 1)
     assert.deepEqual(await allRejects(plan.jobId), [])
     // The connection is as good as before.
-    await prepare((await jobs.checkpoints(plan.jobId))[0]!)
-    await commit(subject.batch([[3]]))
+    const checkpoint = (await jobs.checkpoints(plan.jobId))[0]!
+    await prepare(checkpoint)
+    await commit(subject.batch([[3]], { from: checkpoint.committed }))
     assert.deepEqual(await ids(), [1, 3])
+  })
+
+  test('a batch that is committed already is refused, whoever sends it again', async () => {
+    const plan = await prepared('id int')
+    await commit(subject.batch([[1]]))
+    await assert.rejects(commit(subject.batch([[1]])), { code: 'SLUICE_LEASE_LOST' })
+    assert.deepEqual(await ids(), [1])
+    assert.equal((await jobs.read(plan.jobId))!.recordsRead, 1)
   })
 
   test('two segments of one job add up', async () => {

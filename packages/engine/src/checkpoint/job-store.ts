@@ -215,19 +215,29 @@ export class JobStore {
    * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
    */
   async finish(lease: Lease, facts: { sha256?: string; bytesTotal?: number } = {}): Promise<boolean> {
-    const { now } = this.#database
     const done = await this.#run(
       `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
       held(lease),
     )
     if (done.length === 0) throw lost(lease)
+    return this.complete(lease.jobId, facts)
+  }
+
+  /**
+   * Completes the job when every segment is done; for a process that was ended between the two steps of {@link finish}, too.
+   *
+   * @param facts As of `finish`.
+   * @returns Whether this completed the job.
+   */
+  async complete(jobId: string, facts: { sha256?: string; bytesTotal?: number } = {}): Promise<boolean> {
+    const { now } = this.#database
     const completed = await this.#run(
       `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
          sha256 = coalesce($2, sha256), bytes_total = coalesce($3, bytes_total)
          WHERE job_id = $1 AND status <> 'COMPLETED'
            AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done)
          RETURNING job_id`,
-      [lease.jobId, facts.sha256 ?? null, facts.bytesTotal ?? null],
+      [jobId, facts.sha256 ?? null, facts.bytesTotal ?? null],
     )
     return completed.length > 0
   }

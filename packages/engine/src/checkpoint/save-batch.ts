@@ -25,8 +25,9 @@ const COUNTERS = ['records_read', 'inserted', 'updated', 'unchanged', 'duplicate
  * @param now SQL for the current time, `Database.now`.
  * @param lease Whose batch it is, and under which lease.
  * @param settled Rejects with code `duplicate` are stored too, but `outcome.duplicates` counts them.
- * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `lease.epoch`; SLUICE_INTERNAL when
- *   the counts do not balance. Either way the caller rolls back.
+ * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `lease.epoch`, or stands behind `from`
+ *   already, because an earlier try was committed after its connection broke; SLUICE_INTERNAL when the counts do not balance.
+ *   Either way the caller rolls back.
  */
 export async function saveBatch(
   sql: Sql,
@@ -34,6 +35,7 @@ export async function saveBatch(
   kind: Kind,
   lease: Lease,
   settled: Settled,
+  from: Position,
   to: Position,
 ): Promise<void> {
   const { outcome, rejects, recordsRead } = settled
@@ -50,11 +52,11 @@ export async function saveBatch(
   }
 
   const place = [lease.jobId, lease.segment, to.byte]
-  const mark = [lease.epoch, to.line, to.record]
+  const mark = [lease.epoch, to.line, to.record, from.byte]
   let moved: unknown[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
-    const text = `WITH counted AS (${addToJob(now, 7)}) ${moveCheckpoint(kind, now)}`
+    const text = `WITH counted AS (${addToJob(now, 8)}) ${moveCheckpoint(kind, now)}`
     moved = await sql.query(text, [...place, ...mark, ...counts])
   } else {
     await sql.query(addToJob(now, 4), [...place, ...counts])
@@ -78,11 +80,11 @@ function addToJob(now: string, first: number): string {
     WHERE job_id = $1`
 }
 
-/** Parameters: job, segment, byte, epoch, line, record. */
+/** Parameters: job, segment, byte, epoch, line, record, byte where the batch begins. */
 function moveCheckpoint(kind: Kind, now: string): string {
   return `UPDATE ingestion_checkpoints SET committed_byte = $3, committed_line = $5, committed_record = $6,
     lease_expires = ${renewed(kind, now)}, updated_at = ${now}
-    WHERE job_id = $1 AND segment = $2 AND epoch = $4 RETURNING segment`
+    WHERE job_id = $1 AND segment = $2 AND epoch = $4 AND committed_byte <= $7 RETURNING segment`
 }
 
 /** Parameters: job, segment, the rejects as a JSON array. */

@@ -25,6 +25,7 @@ export class Committer {
   readonly #notice: (message: string) => void
   readonly #signal: AbortSignal | undefined
   readonly #heartbeat: NodeJS.Timeout
+  #renewing = false
   /** What went wrong when the lease was renewed; told by the next commit. */
   #lost: unknown
 
@@ -35,8 +36,8 @@ export class Committer {
     {
       notice,
       signal,
-      renewMs = 5_000,
-    }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs?: number },
+      renewMs,
+    }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs: number },
   ) {
     this.#database = database
     this.#store = store
@@ -68,10 +69,18 @@ export class Committer {
     let tried = false
     return this.#retry(async () => {
       const already = tried ? await this.#committedAlready(batch) : undefined
-      tried = true
       if (already) return already
-      const outcome = await this.#database.commit(batch, batch.to)
-      return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
+      try {
+        const outcome = await this.#database.commit(batch, batch.to)
+        return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
+      } catch (error) {
+        // The checkpoint refused it; what moved it may be an earlier try, whose COMMIT was still under way.
+        const late = tried && isLeaseLost(error) ? await this.#committedAlready(batch) : undefined
+        if (late) return late
+        throw error
+      } finally {
+        tried = true
+      }
     })
   }
 
@@ -126,18 +135,27 @@ export class Committer {
   #retry<T>(work: () => Promise<T>): Promise<T> {
     return retry(work, {
       classify: (error) => this.#database.classify(error),
-      onRetry: (error, waitMs) => this.#notice(`${error.message}; trying again in ${(waitMs / 1000).toFixed(1)} s`),
+      notice: this.#notice,
       signal: this.#signal,
     })
   }
 
   async #renew(): Promise<void> {
+    // One that waits behind a commit is enough.
+    if (this.#renewing) return
+    this.#renewing = true
     try {
       const status = await this.#store.renew(this.#lease)
       if (status === 'CANCELLED') this.#lost = new SluiceError('SLUICE_JOB', `Job ${this.#lease.jobId} was cancelled`)
     } catch (error) {
       // Anything but a lost lease concerns the next commit anyway, which tries again.
-      if (error instanceof SluiceError && error.code === 'SLUICE_LEASE_LOST') this.#lost = error
+      if (isLeaseLost(error)) this.#lost = error
+    } finally {
+      this.#renewing = false
     }
   }
+}
+
+function isLeaseLost(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'SLUICE_LEASE_LOST'
 }

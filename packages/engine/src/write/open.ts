@@ -1,18 +1,21 @@
 import type { Pool } from 'pg'
 import { SluiceError } from '../errors.ts'
 import type { Database } from './database.ts'
+import type { Told } from './retry.ts'
 
 /**
  * Opens the database of a URL: `sqlite:PATH`, `postgres://…` or `postgresql://…`; or of a pool of pg. Default: `$DATABASE_URL`,
  * else `sqlite:sluice.db`. Only the driver that is needed gets loaded.
+ * @param told Of waiting for a database that is busy or starting up.
  * @throws SluiceError SLUICE_CONFIG for a URL of no database, SLUICE_CONNECT
  */
 export async function openDatabase(
   target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db',
+  told: Told = {},
 ): Promise<Database> {
   if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) {
     const { openPostgres } = await import('./postgres/postgres.ts')
-    return openPostgres(target)
+    return openPostgres(target, told)
   }
   const path = /^sqlite:(?:\/\/)?(.+)$/is.exec(target)?.[1]
   if (path === undefined) {
@@ -23,5 +26,5 @@ export async function openDatabase(
     )
   }
   const { openSqlite } = await import('./sqlite/sqlite.ts')
-  return openSqlite(path)
+  return openSqlite(path, told)
 }

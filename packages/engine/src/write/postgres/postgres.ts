@@ -1,13 +1,14 @@
 import type { Pool } from 'pg'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
 import { SluiceError } from '../../errors.ts'
+import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
 import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
-import { retry, type Told } from '../retry.ts'
 import { settle } from '../locate.ts'
+import { retry, type Told } from '../retry.ts'
 import { Blame } from './blame.ts'
 import { created } from './column-types.ts'
 import { type Backend, type Connector, connector } from './connect.ts'
@@ -29,7 +30,10 @@ import { silenceLimit } from './silence.ts'
  */
 export async function openPostgres(target: string | Pool, told: Told = {}): Promise<Database> {
   const database = new Postgres(connector(target))
-  await retry(() => database.query('SELECT'), { ...told, classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment') })
+  await retry(() => database.query('SELECT'), {
+    ...told,
+    classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment'),
+  })
   return database
 }
 
@@ -107,12 +111,16 @@ class Postgres implements Database {
     const { plan, loadRows, blame } = this.#load
     return this.#exclusively(`committing records ${batch.from.record + 1} to ${batch.to.record}`, async (session) => {
       try {
+        failpoint('before-begin')
         await session.run(BEGIN)
         const guilty = await isolate(batch.rows, attempts(session, batch, loadRows, blame))
+        failpoint('after-rows')
         const names = plan.columns.map(({ name }) => name)
         const settled = settle(batch, guilty, { ...plan, names })
-        await saveBatch(session, this.now, this.kind, plan, settled, to)
+        await saveBatch(session, this.now, this.kind, plan, settled, batch.from, to)
+        failpoint('before-commit')
         const tag = await session.run('COMMIT')
+        failpoint('after-commit')
         if (tag !== 'COMMIT')
           throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
         return settled.outcome

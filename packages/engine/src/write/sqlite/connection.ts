@@ -1,6 +1,7 @@
 import { dirname, resolve } from 'node:path'
 import { DatabaseSync, type SQLInputValue, type StatementSync } from 'node:sqlite'
 import { SluiceError } from '../../errors.ts'
+import { failpoint } from '../../failpoint.ts'
 import type { Sql, SqlValue } from '../database.ts'
 
 /** Statements that stay compiled; those of a load are a handful. */
@@ -41,6 +42,7 @@ export class Connection implements Sql {
   }
 
   async query<Row = Record<string, SqlValue>>(text: string, params: SqlValue[] = []): Promise<Row[]> {
+    failpoint('sqlite-query')
     const named = Object.fromEntries(params.map((value, i) => [`$${i + 1}`, toSqlite(value)]))
     return this.#statement(text).all(named).map(fromSqlite) as Row[]
   }

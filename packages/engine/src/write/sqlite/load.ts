@@ -1,5 +1,6 @@
 import type { StatementSync } from 'node:sqlite'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
+import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { LoadPlan, Outcome } from '../database.ts'
@@ -82,12 +83,16 @@ export class Load {
     const { db } = this.#connection
     this.#loaded = []
     // IMMEDIATE: waits for other writers here, where nothing is lost by it.
+    failpoint('before-begin')
     db.exec('BEGIN IMMEDIATE')
     try {
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
+      failpoint('after-rows')
       const settled = settle(batch, guilty, { ...this.#plan, names: this.#plan.columns })
-      await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, to)
+      await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, batch.from, to)
+      failpoint('before-commit')
       db.exec('COMMIT')
+      failpoint('after-commit')
       return settled.outcome
     } catch (error) {
       // SQLite may have rolled back by itself: https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction

@@ -5,6 +5,7 @@ import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, Storage } from '../../schema/program.ts'
 import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import { retry, type Told } from '../retry.ts'
 import type { Call, Method, Reply, Result, ThreadOptions } from './channel.ts'
 import { storageFor } from './columns.ts'
 import { classify, receiveError } from './errors.ts'
@@ -20,12 +21,19 @@ import { NOW } from './sql.ts'
  * @param path File, or `:memory:`.
  * @param options.busyTimeout How long a call waits for another process's lock before it fails with a transient error (see
  *   `classify`), in ms. Default: 1,000. It bounds how long a process that is told to end waits for the thread.
+ * @param options.notice With `signal`: who follows the tries to open a file that is locked.
  * @throws SluiceError SLUICE_CONNECT when the file cannot be opened or is not a database.
  */
-export async function openSqlite(path: string, { busyTimeout = 1_000 } = {}): Promise<Database> {
-  const thread = new Thread({ path, busyTimeout })
-  await thread.opened
-  return new Sqlite(path, thread)
+export async function openSqlite(
+  path: string,
+  { busyTimeout = 1_000, ...told }: { busyTimeout?: number } & Told = {},
+): Promise<Database> {
+  const open = async () => {
+    const thread = new Thread({ path, busyTimeout })
+    await thread.opened
+    return new Sqlite(path, thread)
+  }
+  return retry(open, { ...told, classify })
 }
 
 class Sqlite implements Database {
