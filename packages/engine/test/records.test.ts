@@ -63,6 +63,11 @@ const CASES: Case[] = [
   { name: 'a character after the closing quote', text: '"a"b,c\nd,e\n', expect: ['1@0-6:!quote#0', '2@7-10:d|e'] },
   { name: 'CR after the closing quote', text: '"a"\rb\nd\n', expect: ['1@0-5:!quote#0', '2@6-7:d'] },
   { name: 'CR at the end, after the closing quote', text: '"a"\r', expect: ['1@0-4:!quote#0'] },
+  {
+    name: 'CRs that are text behind CRs that end the line',
+    text: '"\r\n"\r',
+    expect: ['1@0-1:!quote#0', '2@3-5:!quote#0'],
+  },
   { name: 'CRs and LF after the closing quote', text: '"a"\r\r\nb', expect: ['1@0-3:"a"', '2@6-7:b'] },
   {
     name: 'goes on after the line of the offending opening quote, not of the record',

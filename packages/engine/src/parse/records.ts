@@ -60,15 +60,18 @@ const LENIENT_UTF8 = new TextDecoder('utf-8', { ignoreBOM: true })
  * Reads delimited text record by record, as docs/reference/csv.md has it (RFC 4180 with its liberties). It is the plain
  * way, for samples, for single records and for rules that want objects; a load's bytes go through the kernel.
  * Never throws: a record that cannot be taken apart has a `fault`.
+ *
+ * @returns where reading goes on: behind the last record and the whole lines that are none
  */
 export function* readRecords(
   bytes: Uint8Array,
   dialect: Dialect,
   options: ReadOptions = {},
-): Generator<SourceRecord, void, undefined> {
+): Generator<SourceRecord, Pick<Position, 'byte' | 'line'>, undefined> {
   const { final = true, maxRecordBytes = MAX_RECORD_BYTES, position = START } = options
   const reader = new RecordReader(bytes, dialect, final, maxRecordBytes, position)
   for (let record = reader.next(); record !== undefined; record = reader.next()) yield record
+  return reader.place
 }
 
 class RecordReader {
@@ -84,7 +87,8 @@ class RecordReader {
   readonly #comment: number | undefined
   #at = 0
   #line: number
-  /** CRs before this index are known to be text, so that a long run of them is walked once. */
+  /** CRs from the first to before the second index are known to be text, so that a long run of them is walked once. */
+  #textFrom = 0
   #textBefore = 0
   /** Whether what was read depends on where the bytes end. */
   #sawEnd = false
@@ -103,19 +107,35 @@ class RecordReader {
     if (position.byte === 0 && BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte)) this.#at = 3
   }
 
+  /** Where the first line begins that was not read to its end. */
+  get place(): { byte: number; line: number } {
+    return { byte: this.#base + this.#at, line: this.#line }
+  }
+
+  /** Whether what was read last may go on behind the bytes at hand. */
+  get #isCut(): boolean {
+    return this.#sawEnd && !this.#final
+  }
+
   /** The next record, or undefined at the end and before a record that is not complete. */
   next(): SourceRecord | undefined {
     this.#skipLines()
-    if (this.#at >= this.#bytes.length) return undefined
+    if (this.#isCut || this.#at >= this.#bytes.length) return undefined
+    const [at, line] = [this.#at, this.#line]
     const record = this.#record()
-    return this.#sawEnd && !this.#final ? undefined : record
+    if (!this.#isCut) return record
+    this.#at = at
+    this.#line = line
+    return undefined
   }
 
   /** Passes over blank lines and comments. */
   #skipLines(): void {
     while (this.#at < this.#bytes.length) {
       if (this.#bytes[this.#at] !== this.#comment && this.#lineEndAt(this.#at) === 0) return
-      this.#goBehind(this.#restOfLine(this.#at), this.#line)
+      const end = this.#restOfLine(this.#at)
+      if (this.#isCut) return
+      this.#goBehind(end, this.#line)
     }
   }
 
@@ -215,10 +235,11 @@ class RecordReader {
     if (byte !== CR) return 0
     if (this.#lineEnd === 'cr') return 1
     if (this.#lineEnd === 'any') return this.#byteAt(at + 1) === LF ? 2 : 1
-    if (at < this.#textBefore) return 0
+    if (at >= this.#textFrom && at < this.#textBefore) return 0
     let end = at + 1
     while (this.#byteAt(end) === CR) end++
     if (bytes[end] === LF) return end + 1 - at
+    this.#textFrom = at
     this.#textBefore = end
     return 0
   }

@@ -70,11 +70,13 @@ function lines({ rows, rejects }: TwinResult): string[] {
 const shorten = (line: string | undefined): string =>
   line === undefined ? 'nothing' : line.length > 2000 ? `${line.slice(0, 2000)}…` : line
 
-/** Leaves out ever smaller parts of the bytes, for as long as `fails` still holds. */
+/** Leaves out ever smaller parts of the bytes, for as long as `fails` still holds; gives up after some 1,000 attempts. */
 function minimise(bytes: Uint8Array, fails: (bytes: Uint8Array) => boolean): void {
   let least = bytes
+  let attempts = Math.min(1000, 10_000_000 / bytes.length)
   for (let size = Math.ceil(bytes.length / 2); size >= 1; size = size === 1 ? 0 : Math.ceil(size / 2)) {
     for (let at = 0; at < least.length; ) {
+      if (attempts-- <= 0) return
       const shorter = Buffer.concat([least.subarray(0, at), least.subarray(at + size)])
       if (fails(shorter)) least = shorter
       else at += size

@@ -173,7 +173,7 @@ function pgTextValue(storage: Storage, value: Value): string {
 function plainDecimal({ special, finite }: Written): string {
   if (special !== undefined) return special
   const [whole, fraction] = isZero(finite!) ? ['', '0'.repeat(fractionDigits(finite!))] : split(finite!)
-  const sign = finite!.negative && !isZero(finite!) ? '-' : ''
+  const sign = finite!.negative ? '-' : ''
   return `${sign}${whole.replace(/^0+/, '') || '0'}${fraction === '' ? '' : `.${fraction}`}`
 }
 

@@ -224,7 +224,7 @@ function unfitFor(storage: Storage, value: Value): Reason | undefined {
   if (number === undefined) return undefined
   if (storage === 'pg-float8' || storage === 'sqlite-real') {
     if (nearestDouble(number) === undefined) return 'float-range'
-    return storage === 'sqlite-real' && number.special === 'NaN' ? 'digits-lost' : undefined
+    return storage === 'sqlite-real' && number.special === 'NaN' ? 'number' : undefined
   }
   if (storage === 'sqlite-exact') {
     return survivesAsDouble(number) || fitsInt64(number) ? undefined : 'digits-lost'
