@@ -193,11 +193,11 @@ async function createTable(
 
 /** The plan of one source of a job; every source may have its columns in another order. */
 export function planSource(
-  options: LoadOptions,
+  options: Omit<LoadOptions, 'source'>,
   database: Database,
-  prepared: PreparedJob,
-  source: Source,
-  head: SourceHead,
+  prepared: Pick<PreparedJob, 'settings' | 'job' | 'target'>,
+  source: Pick<Source, 'name'>,
+  head: Pick<SourceHead, 'header'>,
 ): Plan {
   const { settings, job, target } = prepared
   return planFor(options, database, head, {
@@ -210,9 +210,9 @@ export function planSource(
 }
 
 function planFor(
-  options: LoadOptions,
+  options: Omit<LoadOptions, 'source'>,
   database: Database,
-  head: SourceHead,
+  head: Pick<SourceHead, 'header'>,
   {
     jobId,
     file,

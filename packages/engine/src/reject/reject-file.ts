@@ -6,9 +6,9 @@ import type { Reject } from './reject.ts'
 export class RejectFile {
   readonly #file: FileHandle
   readonly #path: string
-  readonly #toLine: (reject: Reject) => string
+  readonly #toLine: (reject: Reject) => Uint8Array
 
-  private constructor(file: FileHandle, path: string, toLine: (reject: Reject) => string) {
+  private constructor(file: FileHandle, path: string, toLine: (reject: Reject) => Uint8Array) {
     this.#file = file
     this.#path = path
     this.#toLine = toLine
@@ -18,7 +18,7 @@ export class RejectFile {
    * Makes the file, or empties it, and writes its first line.
    * @throws SluiceError SLUICE_CONFIG when it cannot be written
    */
-  static async open(path: string, head: string, toLine: (reject: Reject) => string): Promise<RejectFile> {
+  static async open(path: string, head: Uint8Array, toLine: (reject: Reject) => Uint8Array): Promise<RejectFile> {
     try {
       const file = await open(path, 'w')
       await file.write(head)
@@ -36,7 +36,7 @@ export class RejectFile {
   async append(rejects: Reject[]): Promise<void> {
     if (rejects.length === 0) return
     try {
-      await this.#file.appendFile(rejects.map(this.#toLine).join(''))
+      await this.#file.appendFile(Buffer.concat(rejects.map(this.#toLine)))
     } catch (cause) {
       throw new SluiceError(
         'SLUICE_CONFIG',
