@@ -22,6 +22,8 @@ export interface RunOptions {
   inputStaysOpen?: boolean
   /** Node and its arguments. */
   node?: string[]
+  /** In ms; default 60,000. A command that hangs fails its own test, and no other. */
+  timeout?: number
 }
 
 /** Runs the real command to its end. */
@@ -39,8 +41,7 @@ export function start(
   const child = spawn(node!, [...flags, BIN, ...args], {
     cwd: options.cwd,
     env: { PATH, HOME, ...options.env },
-    // A hanging command fails its own test, and no other.
-    timeout: 60_000,
+    timeout: options.timeout ?? 60_000,
     killSignal: 'SIGKILL',
   })
   child.stdin.on('error', () => undefined).write(options.input ?? '')

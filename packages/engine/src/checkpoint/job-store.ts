@@ -1,4 +1,5 @@
 import { SluiceError } from '../errors.ts'
+import { failpoint } from '../failpoint.ts'
 import type { Position } from '../parse/position.ts'
 import type { Database, SqlValue } from '../write/database.ts'
 import { later, renewed } from './clock.ts'
@@ -220,6 +221,7 @@ export class JobStore {
       held(lease),
     )
     if (done.length === 0) throw lost(lease)
+    failpoint('after-segment-done')
     return this.complete(lease.jobId, facts)
   }
 

@@ -1,0 +1,114 @@
+import assert from 'node:assert/strict'
+import { once } from 'node:events'
+import { createWriteStream, readdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Random } from '../../engine/test/support/random.ts'
+import { generate } from '../src/generate/generate.ts'
+import { sluice, start, temporaryFolder } from './sluice.ts'
+import { LONG, outcomeOf, SEED, type Target } from './torture.ts'
+
+const ROWS = LONG ? 1_000_000 : 12_000
+/** In all, and the longest life of a process in ms. */
+const KILLS = LONG ? 85 : 5
+const LIFE = LONG ? 3_000 : 1_200
+
+/** In the order in which a load reaches them, each with the time at which it is to be reached. */
+const FAILPOINTS = [
+  'before-tables',
+  'before-create-job',
+  'after-create-job',
+  'after-create-table',
+  'after-claim',
+  'after-read',
+  'after-fill',
+  'before-begin',
+  'after-rows',
+  'before-commit',
+  'after-commit',
+  'after-fill:2',
+  'before-commit:2',
+  'after-commit:2',
+  'before-finish',
+  'after-segment-done',
+]
+
+/** Kills loads into a database at every failpoint and at random times; what the same command makes of them must be the same. */
+export function killTests(name: string, targetFor: (folder: string) => Target): void {
+  describe(`SIGKILL during a load into ${name} (seed ${SEED})`, async () => {
+    const folder = temporaryFolder()
+    const random = new Random(SEED)
+    const schema = join(folder, 'schema.json')
+    const file = join(folder, 'people.csv')
+    let target: Target
+    let undisturbed: Awaited<ReturnType<typeof outcomeOf>>
+
+    const command = (table: string) => {
+      const rows = LONG ? [] : ['--batch-rows', '800']
+      return ['load', file, '--schema', schema, '--table', table, '--to', target.url, '--json', ...rows]
+    }
+    const finish = async (table: string) => {
+      const { code, stderr } = await sluice(command(table), { cwd: folder, timeout: 300_000 })
+      assert.equal(code, 0, stderr)
+      assert.deepEqual(await outcomeOf(target, table), undisturbed)
+      assert.deepEqual(
+        readdirSync(folder, { recursive: true }).filter((entry) => /sluice-stage|-journal$/.test(String(entry))),
+        [],
+      )
+    }
+
+    test('an undisturbed load', async () => {
+      target = targetFor(folder)
+      await pipeline(
+        Readable.from(generate({ rows: ROWS, bad: ROWS / 100, duplicates: ROWS / 200, seed: SEED })),
+        createWriteStream(file),
+      )
+      await pipeline(Readable.from([(await sluice(['generate', '--schema'])).stdout]), createWriteStream(schema))
+      const { code, stdout, stderr } = await sluice(command('t_calm'), { cwd: folder, timeout: 300_000 })
+      assert.equal(code, 0, stderr)
+      undisturbed = await outcomeOf(target, 't_calm')
+      const { records_read, inserted, rejected } = undisturbed.counters
+      assert.deepEqual(
+        [records_read, inserted, rejected],
+        [ROWS, ROWS - ROWS / 100 - ROWS / 200, ROWS / 100 + ROWS / 200],
+      )
+      assert.equal(JSON.parse(stdout).inserted, inserted)
+    })
+
+    test('at every failpoint, one after the other', async () => {
+      for (const point of FAILPOINTS) {
+        const { signal, stderr } = await sluice(command('t_points'), {
+          cwd: folder,
+          env: { SLUICE_FAILPOINTS: `${point}=kill` },
+          timeout: 300_000,
+        })
+        assert.equal(signal, 'SIGKILL', `${point}: ${stderr}`)
+      }
+      await finish('t_points')
+    })
+
+    test('at random times', async () => {
+      let read = 0
+      for (let kill = 0; kill < KILLS; kill++) {
+        const { child, ended } = start(command('t_random'), { cwd: folder })
+        await Promise.race([delay(random.between(200, LIFE)), once(child, 'exit')])
+        child.kill('SIGKILL')
+        const { code, stderr } = await ended
+        assert.ok(code === null || code === 0, stderr)
+        const jobs = await target
+          .query("SELECT status, records_read FROM ingestion_jobs WHERE target_table = 't_random'")
+          .catch(() => [])
+        const [job] = jobs
+        assert.ok(Number(job?.records_read ?? 0) >= read)
+        read = Number(job?.records_read ?? 0)
+        if (job?.status === 'COMPLETED') break
+      }
+      const [job] = await target.query("SELECT status FROM ingestion_jobs WHERE target_table = 't_random'")
+      if (job?.status === 'COMPLETED') assert.deepEqual(await outcomeOf(target, 't_random'), undisturbed)
+      else await finish('t_random')
+    })
+  })
+}
