@@ -22,6 +22,7 @@ export const ERRORS = {
   SLUICE_JOB: { exit: 2, what: 'No such job, or it is not in a state that allows this' },
   SLUICE_ALL_REJECTED: { exit: 1, what: 'The first records were all rejected, so the load was stopped' },
   SLUICE_ERROR_BUDGET: { exit: 3, what: 'More records were rejected than --max-errors allows' },
+  SLUICE_MAP: { exit: 1, what: 'The map function threw, or returned what is not a row' },
   SLUICE_INTERRUPTED: { exit: 130, what: 'The load was interrupted; it can be resumed' },
   SLUICE_INTERNAL: { exit: 1, what: 'A defect of sluice itself' },
 } as const
