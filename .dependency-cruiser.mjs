@@ -32,12 +32,12 @@ export default {
       name: 'write-keeps-to-its-room',
       comment:
         'As above; but a commit holds rows, rejects and checkpoint in one transaction, and SQLite makes it in another thread, ' +
-        'to which no function can be passed. So both writers import the statements that save a batch, and the reader that takes a refused record apart.',
+        'to which no function can be passed. So both writers import the statements that save a batch or a replay, and the reader that takes a refused record apart.',
       severity: 'error',
       from: { path: `${ENGINE}write/` },
       to: {
         path: ENGINE,
-        pathNot: [`${ENGINE}write/`, WORDS, `${ENGINE}checkpoint/save-batch\\.ts$`, `${ENGINE}parse/records\\.ts$`],
+        pathNot: [`${ENGINE}write/`, WORDS, `${ENGINE}checkpoint/save-(batch|replay)\\.ts$`, `${ENGINE}parse/records\\.ts$`],
         dependencyTypesNot: ['type-only'],
       },
     },

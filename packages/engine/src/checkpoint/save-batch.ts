@@ -117,7 +117,12 @@ function toJson(kind: Kind, rejects: Reject[]): string {
       raw: Buffer.from(raw.buffer, raw.byteOffset, raw.byteLength).toString(kind === 'postgres' ? 'base64' : 'hex'),
     }
   })
-  return JSON.stringify(rows, (_key, value) => (typeof value === 'string' ? storable(kind, value) : value))
+  return storableJson(kind, rows)
+}
+
+/** JSON whose strings the database can hold. */
+export function storableJson(kind: Kind, value: unknown): string {
+  return JSON.stringify(value, (_key, entry) => (typeof entry === 'string' ? storable(kind, entry) : entry))
 }
 
 /** PostgreSQL's text cannot hold NUL, and no database takes half of a surrogate pair (a value may be cut in one). */

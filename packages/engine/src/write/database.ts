@@ -87,6 +87,14 @@ export interface Outcome {
   rejects: Reject[]
 }
 
+/** Which rejects of the job a batch brings in again, instead of the next part of a source. */
+export interface Replay {
+  /** For each record of the batch, in order, its ordinal in the job. */
+  records: number[]
+  /** Rejects that did not even become records of the batch, and why. */
+  refused: Pick<Reject, 'record' | 'errors'>[]
+}
+
 /**
  * A database that rows are loaded into. Two implementations: `postgres/` and `sqlite/` (which works in a thread of its
  * own, because node:sqlite is synchronous). Every method throws a {@link SluiceError} for what is not in the data.
@@ -112,7 +120,9 @@ export interface Database extends Sql {
   /**
    * Commits a batch in one transaction: rows, rejects, checkpoint and the job's counters. Rows that the database
    * refuses become rejects in the same transaction. Resolves when the commit is durable; the batch may be reused then.
+   *
+   * @param replay The batch holds corrected rejects: they are closed in the same transaction, and no checkpoint moves.
    */
-  commit(batch: Batch, to: Position): Promise<Outcome>
+  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome>
   close(): Promise<void>
 }

@@ -1,11 +1,22 @@
 import type { Pool } from 'pg'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
+import { saveReplay } from '../../checkpoint/save-replay.ts'
 import { SluiceError } from '../../errors.ts'
 import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../../schema/program.ts'
-import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type {
+  Cause,
+  Database,
+  LoadPlan,
+  NewColumn,
+  Outcome,
+  Replay,
+  SqlValue,
+  TableName,
+  TargetTable,
+} from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import { retry, type Told } from '../retry.ts'
@@ -106,7 +117,7 @@ class Postgres implements Database {
   }
 
   /** Rows that a trigger redirects or swallows count as inserted: the database took them. */
-  commit(batch: Batch, to: Position): Promise<Outcome> {
+  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     if (this.#load === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
     const { plan, loadRows, blame } = this.#load
     return this.#exclusively(`committing records ${batch.from.record + 1} to ${batch.to.record}`, async (session) => {
@@ -117,7 +128,8 @@ class Postgres implements Database {
         failpoint('after-rows')
         const names = plan.columns.map(({ name }) => name)
         const settled = settle(batch, guilty, { ...plan, names })
-        await saveBatch(session, this.now, this.kind, plan, settled, batch.from, to)
+        if (replay) await saveReplay(session, this.now, this.kind, plan, settled, replay, batch.from)
+        else await saveBatch(session, this.now, this.kind, plan, settled, batch.from, to)
         failpoint('before-commit')
         const tag = await session.run('COMMIT')
         failpoint('after-commit')

@@ -1,9 +1,10 @@
 import type { StatementSync } from 'node:sqlite'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
+import { saveReplay } from '../../checkpoint/save-replay.ts'
 import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
-import type { LoadPlan, Outcome } from '../database.ts'
+import type { LoadPlan, Outcome, Replay } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import type { Connection } from './connection.ts'
@@ -66,20 +67,20 @@ export class Load {
   }
 
   /** Rows that a trigger swallows count as inserted: the database took them. */
-  async commit(batch: Batch, to: Position): Promise<Outcome> {
+  async commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     this.#changeCounter++
     this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
     try {
-      return await this.#commitStaged(batch, to)
+      return await this.#commitStaged(batch, to, replay)
     } catch (error) {
       // Only COMMIT fails so late, and only by a deferred foreign key. From now on every attempt looks for its rows.
       if (this.#deferredKeys || !(isSqliteError(error) && error.errcode === FOREIGN_KEY)) throw error
       this.#deferredKeys = new ForeignKeys(this.#connection.db, this.#table, this.#plan.columns)
-      return await this.#commitStaged(batch, to)
+      return await this.#commitStaged(batch, to, replay)
     }
   }
 
-  async #commitStaged(batch: Batch, to: Position): Promise<Outcome> {
+  async #commitStaged(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     const { db } = this.#connection
     this.#loaded = []
     // IMMEDIATE: waits for other writers here, where nothing is lost by it.
@@ -89,7 +90,9 @@ export class Load {
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
       failpoint('after-rows')
       const settled = settle(batch, guilty, { ...this.#plan, names: this.#plan.columns })
-      await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, batch.from, to)
+      const { from } = batch
+      if (replay) await saveReplay(this.#connection, NOW, 'sqlite', this.#plan, settled, replay, from)
+      else await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, from, to)
       failpoint('before-commit')
       db.exec('COMMIT')
       failpoint('after-commit')

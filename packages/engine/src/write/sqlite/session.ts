@@ -1,7 +1,7 @@
 import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
-import type { NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type { NewColumn, Outcome, Replay, SqlValue, TableName, TargetTable } from '../database.ts'
 import { createTableSql, describeTable } from './columns.ts'
 import { Connection } from './connection.ts'
 import { explain } from './errors.ts'
@@ -42,10 +42,10 @@ export class Session {
     })
   }
 
-  commit(batch: Batch, to: Position): Promise<Outcome> {
+  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     return this.#explaining(`committing records ${batch.from.record + 1} to ${to.record}`, () => {
       if (!this.#load) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
-      return this.#load.commit(batch, to)
+      return this.#load.commit(batch, to, replay)
     })
   }
 

@@ -4,7 +4,17 @@ import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, Storage } from '../../schema/program.ts'
-import type { Cause, Database, LoadPlan, NewColumn, Outcome, SqlValue, TableName, TargetTable } from '../database.ts'
+import type {
+  Cause,
+  Database,
+  LoadPlan,
+  NewColumn,
+  Outcome,
+  Replay,
+  SqlValue,
+  TableName,
+  TargetTable,
+} from '../database.ts'
 import { retry, type Told } from '../retry.ts'
 import type { Call, Method, Reply, Result, ThreadOptions } from './channel.ts'
 import { storageFor } from './columns.ts'
@@ -72,10 +82,11 @@ class Sqlite implements Database {
     return this.#thread.call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
   }
 
-  commit(batch: Batch, to: Position): Promise<Outcome> {
+  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     // Of an object of a class only its own properties would arrive, and none of its getters.
     const { rows, output, large, input, rowStarts, rejects, from } = batch
-    return this.#thread.call('commit', { rows, output, large, input, rowStarts, rejects, from, to: batch.to }, to)
+    const own = { rows, output, large, input, rowStarts, rejects, from, to: batch.to }
+    return this.#thread.call('commit', own, to, replay)
   }
 
   classify(error: unknown): Cause {
