@@ -66,7 +66,7 @@ const CASES: Case[] = [
   {
     name: 'CRs that are text behind CRs that end the line',
     text: '"\r\n"\r',
-    expect: ['1@0-1:!quote#0', '2@3-5:!quote#0'],
+    expect: ['1@0-1:!quote#0', '2@3-5:!unclosed-quote#0'],
   },
   { name: 'CRs and LF after the closing quote', text: '"a"\r\r\nb', expect: ['1@0-3:"a"', '2@6-7:b'] },
   {
