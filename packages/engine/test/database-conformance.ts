@@ -500,11 +500,10 @@ export function conformance(start: () => Promise<Subject>): void {
     await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /complete/ })
   })
 
-  test('replayed rejects are closed and move from rejected to inserted', async () => {
-    const plan = await prepared('id int')
+  test('replayed rejects are closed in the transaction of their rows, and move from rejected to inserted', async () => {
+    const plan = await prepared('id int PRIMARY KEY')
     const duplicate = reject(4, { errors: [{ column: 'id', code: 'duplicate', message: 'again', value: '4' }] })
-    const batch = subject.batch([], { rejects: [reject(1), reject(2), reject(3)] })
-    await commit(batch)
+    await commit(subject.batch([], { rejects: [reject(1), reject(2), reject(3)] }))
     // As a dedupe would: the record counts as a duplicate and has a row among the rejects.
     await db.query('UPDATE ingestion_jobs SET records_read = 4, duplicates = 1 WHERE job_id = $1', [plan.jobId])
     await db.query(
@@ -512,17 +511,36 @@ export function conformance(start: () => Promise<Subject>): void {
        VALUES ($1, 4, 4, 0, 'duplicate', '', $2, $3, 0, ${db.now})`,
       [plan.jobId, JSON.stringify(duplicate.errors), duplicate.raw],
     )
-    assert.equal(await jobs.closeRejects(plan.jobId, [3, 1, 4, 99]), 2)
-    assert.equal(await jobs.closeRejects(plan.jobId, [3, 1]), 0)
-    const { recordsRead, inserted, duplicates, rejected, replayed } = (await jobs.read(plan.jobId))!
-    assert.deepEqual([recordsRead, inserted, duplicates, rejected, replayed], [4, 2, 1, 1, 2])
+    const counters = async () => {
+      const { recordsRead, inserted, duplicates, rejected, replayed } = (await jobs.read(plan.jobId))!
+      return [recordsRead, inserted, duplicates, rejected, replayed]
+    }
+    const replay = (rows: Rows, records: number[]) => {
+      const batch = subject.batch(rows)
+      return db.commit(batch, batch.to, { records, refused: [] })
+    }
+    await assert.rejects(replay([[3]], [3]), { code: 'SLUICE_JOB', message: /runs/ })
+    await jobs.finish(plan)
+
+    // The second of the equal rows is refused by the database, and stays open with what that says.
+    const batch = subject.batch([[3], [3], [4]])
+    const error = { column: 'id', code: 'type-error' as const, message: '"z" is not an integer', value: 'z' }
+    await db.commit(batch, batch.to, { records: [3, 1, 4], refused: [{ record: 2, errors: [error] }] })
+    assert.deepEqual(await ids(), [3, 4])
+    assert.deepEqual(await counters(), [4, 2, 0, 2, 2])
     const open = await allRejects(plan.jobId, { open: true })
     assert.deepEqual(
-      open.map(({ record }) => record),
-      [2],
+      open.map(({ record, errors, raw }) => [record, errors[0]!.code, errors[0]!.value, [...raw]]),
+      [
+        [1, 'unique-error', open[0]!.errors[0]!.value, [...reject(1).raw]],
+        [2, 'type-error', 'z', [...reject(2).raw]],
+      ],
     )
-    assert.equal((await allRejects(plan.jobId)).length, 4)
-    await assert.rejects(jobs.closeRejects(randomUUID(), [1]), { code: 'SLUICE_JOB' })
+    // Closed ones, and ones that never were, cannot come in.
+    await assert.rejects(replay([[5], [6]], [1, 3]), { code: 'SLUICE_JOB', message: /another process/ })
+    await assert.rejects(replay([[5]], [99]), { code: 'SLUICE_JOB' })
+    assert.deepEqual(await ids(), [3, 4])
+    assert.deepEqual(await counters(), [4, 2, 0, 2, 2])
   })
 
   test('old jobs are pruned with all that belongs to them; living ones stay', async () => {

@@ -307,31 +307,14 @@ export class JobStore {
     return Object.fromEntries(rows.map(({ code, count }) => [String(code), Number(count)]))
   }
 
-  /**
-   * Closes the rejects of these records, which are loaded now, and moves them from `rejected` to `inserted` in the job's
-   * counters. May be repeated; the job must not be running.
-   *
-   * @returns How many moved in this call. A record dropped as a duplicate is closed but does not move.
-   */
-  async closeRejects(jobId: string, records: number[]): Promise<number> {
-    const { now } = this.#database
-    const before = await this.read(jobId)
-    for (const part of chunks(records)) {
-      await this.#run(
-        `UPDATE failed_imports SET closed_at = ${now}
-           WHERE job_id = $1 AND closed_at IS NULL AND record IN (${part.map((_, i) => `$${i + 2}`).join(', ')})`,
-        [jobId, ...part],
-      )
-    }
-    // Counted afresh instead of by a difference, so that a run after one that was cut off in between puts it right.
-    const open = `(SELECT count(*) FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL AND code <> 'duplicate')`
-    const [after] = await this.#run(
-      `UPDATE ingestion_jobs SET inserted = inserted + rejected - ${open}, replayed = replayed + rejected - ${open},
-         rejected = ${open}, updated_at = ${now} WHERE job_id = $1 RETURNING replayed`,
-      [jobId],
+  /** Open rejects of the job among these records. */
+  async openRejects(jobId: string, records: number[]): Promise<StoredReject[]> {
+    const list = records.map((_, i) => `$${i + 2}`).join(', ')
+    const rows = await this.#run(
+      `SELECT * FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL AND record IN (${list}) ORDER BY record, id`,
+      [jobId, ...records],
     )
-    if (!(before && after)) throw new SluiceError('SLUICE_JOB', `There is no job ${jobId}`)
-    return Number(after.replayed) - before.replayed
+    return rows.map(toStoredReject)
   }
 
   /**
