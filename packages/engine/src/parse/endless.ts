@@ -19,7 +19,6 @@ export interface EndlessFound {
  */
 export class EndlessLine {
   readonly found: EndlessFound
-  readonly raw: Uint8Array
   /** Bytes without the line end; settled once it is `complete`, or the source has ended. */
   length: number
   lineEndLength = 0
@@ -27,13 +26,20 @@ export class EndlessLine {
   readonly #lineEnd: Dialect['lineEnd']
   /** CRs at the end of what was seen: part of the line end if a LF follows. */
   #returns: number
+  readonly #first = Buffer.alloc(RAW_LIMIT)
+  #kept = 0
 
   constructor(bytes: Uint8Array, lineEnd: Dialect['lineEnd'], found: EndlessFound) {
     this.found = found
-    this.raw = bytes.slice(0, RAW_LIMIT)
-    this.length = bytes.length
+    this.length = 0
+    this.#add(bytes)
     this.#lineEnd = lineEnd
     this.#returns = lineEnd === 'cr' ? 0 : trailingReturns(bytes)
+  }
+
+  /** The first bytes, without the line end. */
+  get raw(): Uint8Array {
+    return this.#first.subarray(0, Math.min(this.length, this.#kept))
   }
 
   /** Takes bytes up to the line end; returns how many belong to this line. */
@@ -46,7 +52,7 @@ export class EndlessLine {
       const returns = trailingReturns(content)
       this.#returns = returns === content.length ? this.#returns + returns : returns
     }
-    this.length += content.length
+    this.#add(content)
     if (at === -1) return bytes.length
     this.length -= this.#returns
     this.lineEndLength = this.#returns + 1
@@ -65,18 +71,27 @@ export class EndlessLine {
     }
     const at = bytes.findIndex((byte) => byte === LF || byte === CR)
     if (at === -1) {
-      this.length += bytes.length
+      this.#add(bytes)
       return bytes.length
     }
     if (bytes[at] === CR && at + 1 === bytes.length) {
-      this.length += bytes.length
+      this.#add(bytes)
       this.#returns = 1
       return bytes.length
     }
-    this.length += at
+    this.#add(bytes.subarray(0, at))
     this.lineEndLength = bytes[at] === CR && bytes[at + 1] === LF ? 2 : 1
     this.complete = true
     return at + this.lineEndLength
+  }
+
+  #add(bytes: Uint8Array): void {
+    if (this.#kept < RAW_LIMIT) {
+      const first = bytes.subarray(0, RAW_LIMIT - this.#kept)
+      this.#first.set(first, this.#kept)
+      this.#kept += first.length
+    }
+    this.length += bytes.length
   }
 }
 
