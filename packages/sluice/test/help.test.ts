@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { sluice } from './sluice.ts'
 
-for (const command of [[], ['load'], ['rejects'], ['jobs'], ['generate']]) {
+for (const command of [[], ['load'], ['rejects'], ['replay'], ['jobs'], ['generate']]) {
   test(`sluice ${[...command, '--help'].join(' ')} shows usage and examples`, async () => {
     const { code, stdout, stderr } = await sluice([...command, '--help'])
     assert.equal(code, 0)

@@ -14,14 +14,19 @@ export async function withDatabase<Result>(
   work: (database: Database) => Promise<Result>,
 ): Promise<Result> {
   const url = databaseUrl(flag, config)
-  const path = /^sqlite:(?:\/\/)?([^?]*)/.exec(url)?.[1]
-  if (path !== undefined && !existsSync(path)) {
-    throw new SluiceError('SLUICE_CONFIG', `There is no database file ${path}; name the database of the load with --to`)
-  }
+  refuseMissingFile(url)
   const database = await openDatabase(url)
   try {
     return await work(database)
   } finally {
     await database.close()
+  }
+}
+
+/** @throws SluiceError SLUICE_CONFIG where SQLite would make a new file. */
+export function refuseMissingFile(url: string): void {
+  const path = /^sqlite:(?:\/\/)?([^?]*)/.exec(url)?.[1]
+  if (path !== undefined && !existsSync(path)) {
+    throw new SluiceError('SLUICE_CONFIG', `There is no database file ${path}; name the database of the load with --to`)
   }
 }

@@ -7,6 +7,7 @@ import { addJobs } from './jobs.ts'
 import { addLoad } from './load.ts'
 import { printable } from './plain-text.ts'
 import { addRejects } from './rejects.ts'
+import { addReplay } from './replay.ts'
 import { isBrokenPipe } from './standard-output.ts'
 
 const EXAMPLES = `
@@ -40,6 +41,7 @@ const program = new Command('sluice')
 
 addLoad(program, config)
 addRejects(program, config)
+addReplay(program, config)
 addJobs(program, config)
 addGenerate(program)
 

@@ -39,7 +39,7 @@ async function printRejects(jobId: string, flags: RejectsFlags, config: Config):
     const store = new JobStore(database)
     const job = await store.read(jobId.toLowerCase())
     if (job === undefined) throw new SluiceError('SLUICE_JOB', `There is no job ${jobId} in ${database.label}`)
-    const pages = store.rejects(job.jobId)
+    const pages = store.rejects(job.jobId, { open: true })
     await writeOut(flags.ndjson ? rejectLines(pages) : rejectsCsv(job, pages))
   })
 }
