@@ -67,6 +67,7 @@ export async function prepareJob(
     store,
     table,
     names: { source: sources.map(({ name }) => name).join(', '), target },
+    jobId: randomUUID(),
     notice,
   }
   // Each of the three finds what an earlier try has done already.
@@ -84,6 +85,8 @@ interface Place {
   store: JobStore
   table: TableName
   names: { source: string; target: string }
+  /** Of the job that may be made; the same for every try, so that a later one clears what an earlier one left. */
+  jobId: string
   notice: (message: string) => void
 }
 
@@ -125,7 +128,7 @@ async function targetOf(
 }
 
 async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
-  const { database, store, table, names, notice } = place
+  const { database, store, table, names, jobId, notice } = place
   const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues
@@ -133,7 +136,6 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
   const head = await headOf(sources[0]!, given, (cells) => headerByOrder(cells, schema, before), notice)
   const inferred =
     options.schema && before ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
-  const jobId = randomUUID()
   const plan = planFor(options, database, head, {
     jobId,
     file: sources[0]!.name,

@@ -11,6 +11,8 @@ export interface Faults {
   cutAfter?: { bytes: number; from: 'client' | 'server' }
   /** Passes the next COMMIT on, and cuts the connection instead of answering it. */
   dropCommit?: boolean
+  /** Cuts the client off at the next COMMIT, which reaches the server only so many ms later. */
+  lateCommitMs?: number
   /** Keeps every connection open and passes nothing on, in either direction. */
   stalled?: boolean
   /** Passes bytes on in pieces of 1 to so many. */
@@ -34,6 +36,7 @@ export class FaultProxy {
   readonly #target: { host: string; port: number }
   readonly #random: Random
   readonly #pairs = new Set<[client: Socket, server: Socket]>()
+  readonly #frozen = new Set<Socket>()
   #bytes = { client: 0, server: 0 }
 
   /** @param random chooses the sizes of pieces. */
@@ -55,6 +58,16 @@ export class FaultProxy {
     target.searchParams.set('sslmode', 'disable')
     this.url = target.href
     server.on('connection', (client) => void this.#serve(client))
+  }
+
+  /** Counts bytes from here on. */
+  startCounting(): void {
+    this.#bytes = { client: 0, server: 0 }
+  }
+
+  /** Leaves the connections there are open and passes nothing more on; new ones work. */
+  freeze(): void {
+    for (const pair of this.#pairs) this.#frozen.add(pair[0])
   }
 
   /** Cuts every connection that there is. */
@@ -92,6 +105,15 @@ export class FaultProxy {
         const { cutAt } = this.faults
         const hit = cutAt && (cutAt.onwards ? this.messages >= cutAt.message : this.messages === cutAt.message)
         if (hit && !cutAt.passed) return this.#cut(client, server)
+        const { lateCommitMs } = this.faults
+        if (lateCommitMs !== undefined && part.ends && reader.last === 'COMMIT') {
+          this.faults.lateCommitMs = undefined
+          this.cuts++
+          client.resetAndDestroy()
+          await delay(lateCommitMs)
+          server.end(part.bytes)
+          return
+        }
         if (!(await this.#pass(part.bytes, 'client', client, server))) return
         // The server reads what it got before it sees the end.
         if (hit && part.ends) return this.#cut(client, server)
@@ -113,7 +135,7 @@ export class FaultProxy {
   async #pass(bytes: Uint8Array, from: 'client' | 'server', client: Socket, server: Socket): Promise<boolean> {
     const to = from === 'client' ? server : client
     for (let at = 0; at < bytes.length; ) {
-      while (this.faults.stalled) {
+      while (this.faults.stalled || this.#frozen.has(client)) {
         if (client.destroyed || server.destroyed) return false
         await delay(20)
       }

@@ -7,8 +7,8 @@ import { isDatabaseError, isFull } from './errors.ts'
 import { watchSilence } from './silence.ts'
 
 /** A process that is told to end does so within some ms, unless the system is in its way; then locks and the checkpoint protect us. */
-const SETTLE_LOOKS = 50
-const SETTLE_WAIT_MS = 100
+const SETTLE_LOOKS = 250
+const SETTLE_WAIT_MS = 20
 
 const PROBE_TIMEOUT_MS = 10_000
 
