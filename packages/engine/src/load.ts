@@ -113,7 +113,9 @@ async function runJob(
     // Where every segment was done before, whoever did the last one did not get to say so.
     await patiently(() => store.complete(job.jobId))
     meter.report(true)
-    return meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId))
+    return await patiently(async () =>
+      meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId)),
+    )
   } finally {
     await rejectFile?.close()
   }
