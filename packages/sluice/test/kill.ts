@@ -90,6 +90,42 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
       await finish('t_points')
     })
 
+    test('a process that is stopped past its lease, and wakes, commits nothing more', async () => {
+      const env = { SLUICE_LEASE_SECONDS: '1', SLUICE_FAILPOINTS: 'after-fill:4=delay=2500' }
+      const stopped = start(command('t_stopped'), { cwd: folder, env })
+      for (let read = 0; read === 0; await delay(20)) {
+        const [job] = await target
+          .query("SELECT records_read FROM ingestion_jobs WHERE target_table = 't_stopped'")
+          .catch(() => [])
+        read = Number(job?.records_read ?? 0)
+      }
+      // It has yet to reach the delay; in it no transaction is open.
+      await delay(400)
+      stopped.child.kill('SIGSTOP')
+      await delay(1_100)
+      try {
+        await finish('t_stopped')
+      } finally {
+        stopped.child.kill('SIGCONT')
+      }
+      const { code, stderr } = await stopped.ended
+      assert.equal(code, 1, stderr)
+      assert.match(stderr, /Another process has taken over/)
+      assert.deepEqual(await outcomeOf(target, 't_stopped'), undisturbed)
+    })
+
+    test('two processes with the same command: what one begins nobody does twice', async () => {
+      const both = await Promise.all([
+        sluice(command('t_two'), { cwd: folder }),
+        sluice(command('t_two'), { cwd: folder }),
+      ])
+      for (const { code, stderr } of both) {
+        if (code !== 0) assert.match(stderr, /is being loaded by|has just begun|taken over|already exists/)
+      }
+      if (both.some(({ code }) => code === 0)) assert.deepEqual(await outcomeOf(target, 't_two'), undisturbed)
+      else await finish('t_two')
+    })
+
     test('at random times', async () => {
       let read = 0
       for (let kill = 0; kill < KILLS; kill++) {
