@@ -22,7 +22,7 @@ const start = performance.now()
 // The sample's header is what it is: the names of its schema.
 const position = { byte: `${header.join()}\n`.length, line: 2, record: 0 }
 const parser = new Parser({ program, dialect: CSV, encoding: 'pg-binary', position })
-const batch = new BatchBuffer(LIMITS)
+const batch = new BatchBuffer(LIMITS, false)
 const source = openSync(file, 'r')
 const chunk = Buffer.allocUnsafe(256 * 1024)
 let at = position.byte

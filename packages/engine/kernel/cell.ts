@@ -6,6 +6,9 @@ export class Cell {
   static start: usize = 0
   static end: usize = 0
   static quoted: bool = false
+  /** Of a number: its text without spaces around it and without group characters, and with `.` for the decimal character. */
+  static numberStart: usize = 0
+  static numberEnd: usize = 0
   static isNull: bool = false
 
   /** integer, days, microseconds, 0 or 1 */

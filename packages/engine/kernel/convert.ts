@@ -1,17 +1,27 @@
 // From the index of scan/ to rows and rejects: for each record, for each column of the program, one cell at a time through
 // NULL test, validity, transforms, type, constraints and encoder. A record with an error leaves no bytes behind.
-import { inWords, put16 } from './bytes'
+import { inWords, put16, put32 } from './bytes'
 import { Cell } from './cell'
 import { checkBoolean } from './columns/boolean'
 import { checkEmail } from './columns/email'
 import { checkJson } from './columns/json'
-import { checkFloat, checkInteger, checkNumeric, compareDecimal, Decimal } from './columns/number'
+import {
+  checkFloat,
+  checkInteger,
+  checkNumeric,
+  compareDecimal,
+  Decimal,
+  decimalAsDouble,
+  decimalAsInteger,
+  toFloat,
+} from './columns/number'
 import { checkDate, checkTime, checkTimestamp } from './columns/temporal'
-import { checkText, codePoints, nullsEmpty, transform } from './columns/text'
+import { checkText, codePoints, copyText, nullsEmpty, transform } from './columns/text'
 import { checkUuid } from './columns/uuid'
 import { putPgBinary } from './encode/pg-binary'
 import { putPgText } from './encode/pg-text'
 import {
+  addTextOfBody,
   beginPage,
   beginRow,
   endPage,
@@ -49,6 +59,9 @@ import {
   HAS_REQUIRED,
   HAS_TEST,
   HAS_TRANSFORMS,
+  IS_PLAIN,
+  STORE_PG_FLOAT8,
+  STORE_SQLITE_EXACT,
   STORE_SQLITE_REAL,
   TYPE_BOOLEAN,
   TYPE_DATE,
@@ -77,7 +90,7 @@ import {
   TOO_SHORT,
   TOO_SMALL,
 } from './reasons'
-import { behindLineEnd, COMMENT, FAULT, FAULT_BYTES, FIELD_END, lines, Scan, withoutTrailingReturns } from './scan/csv'
+import { behindLineEnd, COMMENT, FAULT, FAULT_BYTES, FIELD_END, lines, RECORD_END, Scan, withoutTrailingReturns } from './scan/csv'
 
 export const PG_BINARY: u32 = 0
 export const PG_TEXT: u32 = 1
@@ -117,6 +130,8 @@ export class Convert {
   static output: usize = 0
   static outputLimit: usize = 0
   static rowStarts: usize = 0
+  /** Added to each row's start: where the input that is not taken yet will stand in the batch. */
+  static startsOffset: u32 = 0
   static rowLimit: u32 = 0
   static rejects: usize = 0
   static rejectLimit: u32 = 0
@@ -159,8 +174,9 @@ export function outputTaken(): void {
   if (Convert.encoding == SQLITE_PAGE) beginPage(Convert.output)
 }
 
-/** Converts up to `most` records of the index. */
-export function convert(most: u32): i32 {
+/** Converts up to `most` records of the index; `startsOffset` is added to each row's start in the input. */
+export function convert(most: u32, startsOffset: u32): i32 {
+  Convert.startsOffset = startsOffset
   let left = most
   while (Convert.cursor < Scan.indexEnd) {
     const first = load<u32>(Convert.cursor)
@@ -179,7 +195,8 @@ export function convert(most: u32): i32 {
     }
     let last = Convert.cursor
     while ((load<u32>(last) & 3) == FIELD_END) last += 4
-    const lineEnd = Scan.input + (load<u32>(last) >> 2)
+    const lastEntry = load<u32>(last)
+    const lineEnd = Scan.input + (lastEntry >> 2) - 1
     const contentEnd = withoutTrailingReturns(Convert.at, lineEnd, Convert.end)
     const next = lineEnd < Convert.end ? behindLineEnd(lineEnd, Convert.end) : Convert.end
     if (last == Convert.cursor && contentEnd == Convert.at) {
@@ -190,8 +207,14 @@ export function convert(most: u32): i32 {
     }
     const length = contentEnd - Convert.at
     if (length > Scan.maxRecord) return CONVERT_RESCAN
+    // So that every cell lies between two entries, the first and the last one too: where the record begins, where it ends.
+    store<u32>(Convert.cursor - 4, <u32>(Convert.at - Scan.input) << 2)
+    store<u32>(last, (<u32>(contentEnd - Scan.input + 1) << 2) | RECORD_END)
     const status = convertRecord(<u32>(last - Convert.cursor) / 4 + 1, contentEnd, next, length)
-    if (status != CONVERT_DONE && status != CONVERT_LARGE_ROW) return status
+    if (status != CONVERT_DONE && status != CONVERT_LARGE_ROW) {
+      store<u32>(last, lastEntry)
+      return status
+    }
     skipTo(next)
     Convert.cursor = last + 4
     Convert.records++
@@ -235,8 +258,26 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
         column += COLUMN
         continue
       }
-      start = cell == 0 ? Convert.at : Scan.input + (load<u32>(Convert.cursor + (<usize>cell - 1) * 4) >> 2) + 1
-      end = cell + 1 == fields ? contentEnd : Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4) >> 2)
+      start = cellStart(cell)
+      end = cellEnd(cell)
+    }
+    // Most cells are plain text: checked while they are copied.
+    if (load<u16>(column, AT_FLAGS) & IS_PLAIN && start < end && <i32>load<u8>(start) != Scan.quote) {
+      const size = end - start
+      if (onlyEmptyIsNull && size <= <usize>load<u32>(column, AT_MAX_LENGTH)) {
+        if (Convert.encoding == PG_BINARY) {
+          if (copyText(o + 4, start, end)) {
+            put32(o, <u32>size)
+            o += 4 + size
+            column += COLUMN
+            continue
+          }
+        } else if (Convert.encoding == SQLITE_PAGE && copyText(Page.bodyEnd, start, end)) {
+          addTextOfBody(size)
+          column += COLUMN
+          continue
+        }
+      }
     }
     const reason = readCell(column, c, cell, start, end)
     if (reason != SOUND) {
@@ -248,17 +289,15 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
       if (Convert.expanded && rowStart + bound + Convert.expanded > Convert.outputLimit) return undo(firstError, bound)
       o = putPgText(o, column)
       store<u8>(o++, 9)
-    } else if (!putSqlite(column)) {
-      addError(c, DIGITS_LOST, start, end, 0)
+    } else {
+      putSqlite(column)
     }
     column += COLUMN
   }
   if (fields > Convert.sourceCells) {
     const most = min(fields, Convert.sourceCells + EXTRA_CELLS)
     for (let cell = Convert.sourceCells; cell < most; cell++) {
-      const start = cell == 0 ? Convert.at : Scan.input + (load<u32>(Convert.cursor + (<usize>cell - 1) * 4) >> 2) + 1
-      const end = cell + 1 == fields ? contentEnd : Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4) >> 2)
-      addError(cell, EXTRA_CELL, start, end, 0)
+      addError(cell, EXTRA_CELL, cellStart(cell), cellEnd(cell), 0)
     }
   }
   if (Convert.errorCount > firstError) {
@@ -289,9 +328,20 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
     if (Convert.encoding == PG_TEXT) store<u8>(o - 1, 10)
     Convert.out = o
   }
-  store<u32>(Convert.rowStarts + (<usize>Convert.rows << 2), <u32>(Convert.at - Scan.input))
+  store<u32>(Convert.rowStarts + (<usize>Convert.rows << 2), <u32>(Convert.at - Scan.input) + Convert.startsOffset)
   Convert.rows++
   return status
+}
+
+// @ts-ignore: decorator
+@inline
+function cellStart(cell: u32): usize {
+  return Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4 - 4) >> 2)
+}
+// @ts-ignore: decorator
+@inline
+function cellEnd(cell: u32): usize {
+  return Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4) >> 2) - 1
 }
 
 /** Completes the page that is being filled, if it has a row; the output then ends behind it. */
@@ -383,12 +433,15 @@ function readCell(column: usize, ordinal: u32, cell: u32, start: usize, end: usi
   }
   const textStart = Cell.start
   const textEnd = Cell.end
-  const reason = checkType(column, type)
+  const reason = checkType(column, type, (flags & HAS_TRANSFORMS) != 0)
   if (reason != SOUND) {
     // Bytes that are no text at all are what is wrong first.
     const validity = checkText(textStart, textEnd)
     return validity != SOUND ? validity : reason
   }
+  // A column of text stores the spaces around the value too.
+  Cell.start = textStart
+  Cell.end = textEnd
   return flags & (HAS_ENUM | HAS_MIN | HAS_MAX | HAS_LENGTH | HAS_TEST)
     ? checkConstraints(column, ordinal, flags, type, textStart, textEnd)
     : SOUND
@@ -448,10 +501,11 @@ function isNullWord(): bool {
   return nullWords != 0 && inWords(nullWords, Cell.start, <u32>(Cell.end - Cell.start))
 }
 
-function checkType(column: usize, type: u8): u32 {
+/** `valid`: the text is known to be valid UTF-8 without NUL. */
+function checkType(column: usize, type: u8, valid: bool): u32 {
   switch (type) {
     case TYPE_TEXT:
-      return checkText(Cell.start, Cell.end)
+      return valid ? SOUND : checkText(Cell.start, Cell.end)
     case TYPE_INTEGER:
       return checkInteger(column, load<i64>(column, AT_MIN), load<i64>(column, AT_MAX))
     case TYPE_NUMERIC: {
@@ -459,13 +513,15 @@ function checkType(column: usize, type: u8): u32 {
       // Only an exponent makes a decimal longer than its text.
       const digits = Decimal.wholeLength + Decimal.fractionLength
       if (reason == SOUND && digits > Cell.end - Cell.start) Convert.expanded += digits
-      return reason
+      const storage = load<u8>(column, AT_STORAGE)
+      if (reason != SOUND) return reason
+      if (storage == STORE_PG_FLOAT8 || storage == STORE_SQLITE_REAL) return storedFloat(storage)
+      if (storage == STORE_SQLITE_EXACT && !decimalAsInteger() && !decimalAsDouble()) return DIGITS_LOST
+      return SOUND
     }
     case TYPE_FLOAT8: {
       const reason = checkFloat(column)
-      // SQLite would store NaN as NULL.
-      if (reason == SOUND && isNaN(Cell.float) && load<u8>(column, AT_STORAGE) == STORE_SQLITE_REAL) return NOT_NUMBER
-      return reason
+      return reason == SOUND ? withoutNan(load<u8>(column, AT_STORAGE)) : reason
     }
     case TYPE_BOOLEAN:
       return checkBoolean(column)
@@ -480,7 +536,7 @@ function checkType(column: usize, type: u8): u32 {
     case TYPE_UUID:
       return checkUuid(Cell.digits)
     case TYPE_EMAIL: {
-      const validity = checkText(Cell.start, Cell.end)
+      const validity = valid ? SOUND : checkText(Cell.start, Cell.end)
       return validity != SOUND ? validity : checkEmail()
     }
     default: {
@@ -488,6 +544,19 @@ function checkType(column: usize, type: u8): u32 {
       return validity != SOUND ? validity : checkJson(column)
     }
   }
+}
+
+/** A decimal that goes into a column of doubles. */
+function storedFloat(storage: u8): u32 {
+  const reason = toFloat()
+  return reason == SOUND ? withoutNan(storage) : reason
+}
+
+/** SQLite would store NaN as NULL. */
+// @ts-ignore: decorator
+@inline
+function withoutNan(storage: u8): u32 {
+  return storage == STORE_SQLITE_REAL && isNaN(Cell.float) ? NOT_NUMBER : SOUND
 }
 
 function checkConstraints(column: usize, ordinal: u32, flags: u32, type: u8, start: usize, end: usize): u32 {

@@ -50,6 +50,8 @@ export const HAS_MAX: u32 = 8
 export const HAS_LENGTH: u32 = 16
 export const HAS_ENUM: u32 = 32
 export const HAS_TEST: u32 = 64
+/** A text that is stored as it stands and checked for no more than validity and its greatest length. */
+export const IS_PLAIN: u32 = 128
 
 export const TYPE_TEXT: u8 = 0
 export const TYPE_INTEGER: u8 = 1
@@ -76,6 +78,7 @@ export const STORE_PG_TIME: u8 = 8
 export const STORE_PG_TIMESTAMP: u8 = 9
 export const STORE_PG_UUID: u8 = 10
 export const STORE_PG_JSONB: u8 = 11
+export const STORE_PG_TIMESTAMPTZ: u8 = 12
 export const STORE_SQLITE_TEXT: u8 = 16
 export const STORE_SQLITE_INTEGER: u8 = 17
 export const STORE_SQLITE_REAL: u8 = 18

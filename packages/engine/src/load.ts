@@ -149,7 +149,8 @@ async function loadSource(
   const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
   let batchRows = options.batchRows ?? Math.min(mostRows, FIRST_BATCH_ROWS)
   const limits = { records: mostRows, bytes: BATCH_BYTES }
-  let [batch, other] = [new BatchBuffer(limits), new BatchBuffer(limits)]
+  const shared = encoding === 'sqlite-page'
+  let [batch, other] = [new BatchBuffer(limits, shared), new BatchBuffer(limits, shared)]
   let committing: Promise<void> = Promise.resolve()
 
   /** Hands the batch over as soon as the one before is committed, and goes on with the other one's memory. */

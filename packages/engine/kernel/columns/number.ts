@@ -36,11 +36,10 @@ class Parts {
 
 /** integer → Cell.int */
 export function checkInteger(column: usize, min: i64, max: i64): u32 {
-  trimBlanks()
-  const group = <u32>load<u8>(column, AT_GROUP_CHAR)
-  if (group) plainNumber(column)
-  let p = Cell.start
-  const t = Cell.end
+  trimNumber()
+  if (load<u8>(column, AT_GROUP_CHAR)) plainNumber(column)
+  let p = Cell.numberStart
+  const t = Cell.numberEnd
   let negative = false
   if (p < t) {
     const c = load<u8>(p)
@@ -84,7 +83,11 @@ export function checkNumeric(column: usize): u32 {
 /** float8 → Cell.float */
 export function checkFloat(column: usize): u32 {
   const reason = parseNumber(column)
-  if (reason != SOUND) return reason
+  return reason != SOUND ? reason : toFloat()
+}
+
+/** The number that was parsed last → Cell.float, the nearest double. */
+export function toFloat(): u32 {
   if (Decimal.special == NAN) {
     Cell.float = NaN
     return SOUND
@@ -102,12 +105,22 @@ export function checkFloat(column: usize): u32 {
     Cell.float = Decimal.negative ? -value : value
     return SOUND
   }
-  hostParseFloat(Cell.start, Cell.end, Cell.digits)
-  const value = load<f64>(Cell.digits)
+  hostParseFloat(Cell.numberStart, Cell.numberEnd, Cell.digits + DIGITS_ROOM)
+  const value = load<f64>(Cell.digits + DIGITS_ROOM)
   if (value == Infinity || value == -Infinity) return FLOAT_RANGE
   if (value == 0 && hasNonZero(Parts.whole, Parts.wholeLength, Parts.fraction, Parts.fractionLength)) return FLOAT_RANGE
   Cell.float = value
   return SOUND
+}
+
+/** Whether the decimal is a whole number of 64 bits; leaves it in Cell.int. */
+export function decimalAsInteger(): bool {
+  if (Decimal.special != FINITE || Decimal.wholeLength > 19 || significantFraction() != 0) return false
+  let value: u64 = 0
+  for (let i: usize = 0; i < Decimal.wholeLength; i++) value = value * 10 + (load<u8>(Decimal.whole + i) - 48)
+  if (value > (Decimal.negative ? 9223372036854775808 : 9223372036854775807)) return false
+  Cell.int = Decimal.negative ? <i64>(0 - value) : <i64>value
+  return true
 }
 
 /**
@@ -143,12 +156,12 @@ export function decimalAsDouble(): bool {
   const mantissa = <f64>toInteger(whole, wholeLength, fraction, fractionLength)
   const scale = exponent - <i64>fractionLength
   const magnitude = scale + <i64>digits - 1
-  if (magnitude < -307 || magnitude > 307) return false
+  if (magnitude < -307 || magnitude > 308 || (magnitude == 308 && (digits > 1 || mantissa > 1))) return false
   let value: f64
   if (scale >= -22 && scale <= 22) {
     value = scale < 0 ? mantissa / powerOfTen(-scale) : mantissa * powerOfTen(scale)
   } else {
-    hostParseFloat(Cell.start, Cell.end, Cell.digits + DIGITS_ROOM)
+    hostParseFloat(Cell.numberStart, Cell.numberEnd, Cell.digits + DIGITS_ROOM)
     value = abs<f64>(load<f64>(Cell.digits + DIGITS_ROOM))
   }
   Cell.float = Decimal.negative ? -value : value
@@ -231,14 +244,26 @@ function powerOfTen(n: i64): f64 {
   return load<f64>(POWERS + (<usize>n << 3))
 }
 
-/** Reads the cell into Decimal.special, .negative and Parts; leaves the plain text (`.` and no groups) in the cell. */
-function parseNumber(column: usize): u32 {
+// @ts-ignore: decorator
+@inline
+function trimNumber(): void {
+  const start = Cell.start
+  const end = Cell.end
   trimBlanks()
+  Cell.numberStart = Cell.start
+  Cell.numberEnd = Cell.end
+  Cell.start = start
+  Cell.end = end
+}
+
+/** Reads the cell into Decimal.special, .negative and Parts, by its plain text (Cell.numberStart). */
+function parseNumber(column: usize): u32 {
+  trimNumber()
   if (load<u8>(column, AT_GROUP_CHAR) || load<u8>(column, AT_DECIMAL_CHAR) != 46) {
     if (!plainNumber(column)) return NOT_NUMBER
   }
-  let p = Cell.start
-  const t = Cell.end
+  let p = Cell.numberStart
+  const t = Cell.numberEnd
   Decimal.special = FINITE
   Decimal.negative = false
   if (p < t) {
@@ -294,7 +319,7 @@ function parseSpecial(p: usize, t: usize): u32 {
     Decimal.special = INFINITY
     return SOUND
   }
-  if (n == 3 && p == Cell.start && isWord(p, 0x6e616e, 3)) {
+  if (n == 3 && p == Cell.numberStart && isWord(p, 0x6e616e, 3)) {
     Decimal.special = NAN
     return SOUND
   }
@@ -350,7 +375,7 @@ function digitAt(i: i64): u8 {
 }
 
 /**
- * Rewrites the cell with `.` as decimal character and without group characters between two digits before it. False when a `.`
+ * Writes the number's plain text: with `.` as decimal character and without group characters between two digits before it. False when a `.`
  * stands where another decimal character is agreed.
  */
 function plainNumber(column: usize): bool {
@@ -360,13 +385,15 @@ function plainNumber(column: usize): bool {
   let o = to
   let seenDecimal = false
   let plain = true
-  for (let p = Cell.start; p < Cell.end; p++) {
+  const s = Cell.numberStart
+  const t = Cell.numberEnd
+  for (let p = s; p < t; p++) {
     const c = <u32>load<u8>(p)
     if (c == decimal) {
       seenDecimal = true
       store<u8>(o++, 46)
     } else if (
-      group && c == group && !seenDecimal && p > Cell.start && p + 1 < Cell.end && isDigit(load<u8>(p - 1)) && isDigit(load<u8>(p + 1))
+      group && c == group && !seenDecimal && p > s && p + 1 < t && isDigit(load<u8>(p - 1)) && isDigit(load<u8>(p + 1))
     ) {
       continue
     } else {
@@ -376,7 +403,7 @@ function plainNumber(column: usize): bool {
   }
   Cell.other = Cell.scratch
   Cell.scratch = to
-  Cell.start = to
-  Cell.end = o
+  Cell.numberStart = to
+  Cell.numberEnd = o
   return plain
 }

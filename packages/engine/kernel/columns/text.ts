@@ -33,6 +33,34 @@ export function checkText(s: usize, t: usize): u32 {
   return nul ? NUL : SOUND
 }
 
+/**
+ * Copies [s, t) to `to` if it is text: checks and copies in one pass. False: it is not, and what was written does not count.
+ * Writes up to 15 bytes more.
+ */
+// @ts-ignore: decorator
+@inline
+export function copyText(to: usize, s: usize, t: usize): bool {
+  const zero = i8x16.splat(0)
+  let beyondAscii: u32 = 0
+  let nul: u32 = 0
+  let o = to
+  let p = s
+  while (t - p > 16) {
+    const v = v128.load(p)
+    v128.store(o, v)
+    beyondAscii |= <u32>i8x16.bitmask(v)
+    nul |= <u32>i8x16.bitmask(i8x16.eq(v, zero))
+    p += 16
+    o += 16
+  }
+  const last = v128.load(p)
+  v128.store(o, last)
+  const valid: u32 = (1 << <u32>(t - p)) - 1
+  beyondAscii |= <u32>i8x16.bitmask(last) & valid
+  nul |= <u32>i8x16.bitmask(i8x16.eq(last, zero)) & valid
+  return nul == 0 && (beyondAscii == 0 || isUtf8(s, t))
+}
+
 /** RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF. */
 function isUtf8(s: usize, t: usize): bool {
   while (s < t) {

@@ -17,8 +17,10 @@ import {
   STORE_PG_INT8,
   STORE_PG_JSONB,
   STORE_PG_NUMERIC,
+  STORE_PG_TEXT,
   STORE_PG_TIME,
   STORE_PG_TIMESTAMP,
+  STORE_PG_TIMESTAMPTZ,
   STORE_PG_UUID,
   TYPE_DATE,
   TYPE_INTEGER,
@@ -39,7 +41,13 @@ export function putPgBinary(o: usize, column: usize): usize {
     store<u32>(o, 0xffffffff)
     return o + 4
   }
-  switch (load<u8>(column, AT_STORAGE)) {
+  const storage = load<u8>(column, AT_STORAGE)
+  if (storage == STORE_PG_TEXT) {
+    const end = putStoredText(o + 4, load<u8>(column, AT_TYPE))
+    put32(o, <u32>(end - o - 4))
+    return end
+  }
+  switch (storage) {
     case STORE_PG_INT4:
       put32(o, 4)
       put32(o + 4, <u32>Cell.int)
@@ -72,6 +80,7 @@ export function putPgBinary(o: usize, column: usize): usize {
       put64(o + 4, <u64>Cell.int)
       return o + 12
     case STORE_PG_TIMESTAMP:
+    case STORE_PG_TIMESTAMPTZ:
       put32(o, 8)
       put64(o + 4, <u64>(load<u8>(column, AT_TYPE) == TYPE_DATE ? Cell.int * DAY : Cell.int))
       return o + 12
@@ -87,11 +96,8 @@ export function putPgBinary(o: usize, column: usize): usize {
       copy(o + 5, Cell.start, n)
       return o + 5 + n
     }
-    default: {
-      const end = putStoredText(o + 4, load<u8>(column, AT_TYPE))
-      put32(o, <u32>(end - o - 4))
-      return end
-    }
+    default:
+      return unreachable()
   }
 }
 

@@ -15,6 +15,7 @@ import {
   STORE_PG_NUMERIC,
   STORE_PG_TIME,
   STORE_PG_TIMESTAMP,
+  STORE_PG_TIMESTAMPTZ,
   STORE_PG_UUID,
   TYPE_DATE,
   TYPE_INTEGER,
@@ -39,7 +40,7 @@ export function putPgText(o: usize, column: usize): usize {
     case STORE_PG_NUMERIC:
       return type == TYPE_INTEGER ? putInteger(o, Cell.int) : putDecimal(o)
     case STORE_PG_FLOAT8:
-      return type == TYPE_INTEGER ? putInteger(o, Cell.int) : putEscaped(o, Cell.start, Cell.end)
+      return type == TYPE_INTEGER ? putInteger(o, Cell.int) : putEscaped(o, Cell.numberStart, Cell.numberEnd)
     case STORE_PG_BOOL:
       store<u8>(o, Cell.int ? 116 : 102)
       return o + 1
@@ -48,7 +49,9 @@ export function putPgText(o: usize, column: usize): usize {
     case STORE_PG_TIME:
       return putTime(o, Cell.int)
     case STORE_PG_TIMESTAMP:
-      return putTimestamp(o, type == TYPE_DATE ? Cell.int * DAY : Cell.int, type == TYPE_TIMESTAMPTZ)
+      return putTimestamp(o, type == TYPE_DATE ? Cell.int * DAY : Cell.int, false)
+    case STORE_PG_TIMESTAMPTZ:
+      return putTimestamp(o, type == TYPE_DATE ? Cell.int * DAY : Cell.int, true)
     case STORE_PG_UUID:
       return putUuid(o)
     default:

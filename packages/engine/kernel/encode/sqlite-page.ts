@@ -2,7 +2,7 @@
 // and interior pages before them and has a database file that SQLite reads as if it had written it itself.
 import { put16, put64 } from '../bytes'
 import { Cell } from '../cell'
-import { decimalAsDouble } from '../columns/number'
+import { decimalAsDouble, decimalAsInteger } from '../columns/number'
 import { putStoredText } from './pg-binary'
 import {
   AT_STORAGE,
@@ -47,43 +47,56 @@ export function beginRow(): void {
   Page.bodyEnd = Page.body
 }
 
-/** Appends the cell to the row; false when a column of this affinity would take digits of the number away. */
-export function putSqlite(column: usize): bool {
+/** Appends the cell to the row. */
+export function putSqlite(column: usize): void {
   if (Cell.isNull) {
     store<u8>(Page.typesEnd++, 0)
-    return true
+    return
   }
   const type = load<u8>(column, AT_TYPE)
   switch (load<u8>(column, AT_STORAGE)) {
     case STORE_SQLITE_INTEGER:
       putInt(Cell.int)
-      return true
+      return
     case STORE_SQLITE_REAL:
       putReal(type == TYPE_INTEGER ? <f64>Cell.int : Cell.float)
-      return true
-    case STORE_SQLITE_NUMBER:
+      return
     case STORE_SQLITE_EXACT:
+      // The column's affinity would make the whole number an integer, with other digits from 2^53 on.
+      if (type == TYPE_INTEGER || type == TYPE_BOOLEAN || decimalAsInteger()) {
+        putInt(Cell.int)
+      } else {
+        decimalAsDouble()
+        putReal(Cell.float)
+      }
+      return
+    case STORE_SQLITE_NUMBER:
       if (type == TYPE_INTEGER || type == TYPE_BOOLEAN) {
         putInt(Cell.int)
-        return true
-      }
-      if (decimalAsDouble()) {
+      } else if (decimalAsDouble()) {
         putReal(Cell.float)
-        return true
+      } else {
+        Cell.start = Cell.numberStart
+        Cell.end = Cell.numberEnd
+        putText(type)
       }
-      if (load<u8>(column, AT_STORAGE) == STORE_SQLITE_EXACT) return false
-      putText(type)
-      return true
+      return
     default:
       putText(type)
-      return true
   }
+}
+
+/** The `size` bytes at the end of the body are a text of the row. */
+// @ts-ignore: decorator
+@inline
+export function addTextOfBody(size: usize): void {
+  Page.typesEnd = putVarint(Page.typesEnd, 13 + 2 * <u64>size)
+  Page.bodyEnd += size
 }
 
 function putText(type: u8): void {
   const end = type == TYPE_UUID ? putUuid(Page.bodyEnd) : putStoredText(Page.bodyEnd, type)
-  Page.typesEnd = putVarint(Page.typesEnd, 13 + 2 * <u64>(end - Page.bodyEnd))
-  Page.bodyEnd = end
+  addTextOfBody(end - Page.bodyEnd)
 }
 
 function putReal(value: f64): void {

@@ -1,5 +1,5 @@
 // Finds the ends of fields and records in delimited text (docs/reference/csv.md). The result is an index: one u32 for
-// each field, `position << 2 | kind`, where position is the offset in the input of the byte that ends the field.
+// each field, `offset << 2 | kind`, where the offset is that of the byte behind the one that ends the field.
 //
 // Two scanners share the work. The fast one looks at 64 bytes at once and knows quotes by their parity (as simdjson
 // does); it stops where parity does not tell the truth: at a quote inside an unquoted field, or at something after a
@@ -166,9 +166,10 @@ function scanClean(from: usize, end: usize): bool {
     }
     afterSeparator = marks >> 63
     lines &= ends
+    const behind = <u32>(p - input) + 1
     while (ends) {
       const k = ctz(ends)
-      store<u32>(o, (<u32>(p + <usize>k - input) << 2) | <u32>((lines >> k) & 1))
+      store<u32>(o, ((behind + <u32>k) << 2) | <u32>((lines >> k) & 1))
       o += 4
       ends &= ends - 1
     }
@@ -227,8 +228,8 @@ export function lines(from: usize, to: usize): u32 {
 
 // @ts-ignore: decorator
 @inline
-function entry(at: usize, kind: u32): void {
-  store<u32>(Scan.indexEnd, (<u32>(at - Scan.input) << 2) | kind)
+function entry(behind: usize, kind: u32): void {
+  store<u32>(Scan.indexEnd, (<u32>(behind - Scan.input) << 2) | kind)
   Scan.indexEnd += 4
 }
 
@@ -245,7 +246,7 @@ function fault(reason: u32, cell: u32, start: usize, at: usize, end: usize, fina
     return ENDLESS
   }
   const next = recordEnd < end ? behindLineEnd(recordEnd, end) : end
-  recordEnd = withoutTrailingReturns(at, recordEnd, end)
+  recordEnd = withoutTrailingReturns(start, recordEnd, end)
   store<u32>(Scan.faultEnd, reason)
   store<u32>(Scan.faultEnd, cell, 4)
   store<u32>(Scan.faultEnd, <u32>(recordEnd - Scan.input), 8)
@@ -343,7 +344,7 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
     }
     if (p == end || <u32>load<u8>(p) != Scan.delimiter) break
     if (Scan.indexEnd < fieldLimit) {
-      entry(p, FIELD_END)
+      entry(p + 1, FIELD_END)
     } else if (saved > Scan.index) {
       // No room behind the records that are there; after them it has the whole index.
       Scan.indexEnd = saved
@@ -353,7 +354,7 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
     cell++
     p++
   }
-  entry(p, RECORD_END)
+  entry(p + 1, RECORD_END)
   Scan.next = p < end ? behindLineEnd(p, end) : end
   return COMPLETE
 }

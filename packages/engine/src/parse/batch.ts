@@ -3,7 +3,7 @@ import { type Position, START } from './position.ts'
 
 /**
  * Records that are committed in one transaction: the rows in the database's own form, and the records refused before
- * it saw them. Everything is in memory that threads can share, so a batch is handed over without a copy.
+ * it saw them. Its memory may be shared between threads, so that a batch is handed over without a copy.
  */
 export interface Batch {
   /** Rows in `output`. A row's rank in the batch counts from 0. */
@@ -12,13 +12,13 @@ export interface Batch {
    * The rows, encoded. `pg-binary`: tuples of the binary COPY format without its header and trailer. `pg-text`: lines of
    * the text COPY format. `sqlite-page`: whole 64 KiB leaf pages of a table b-tree, rowid = rank + 1.
    */
-  output: Uint8Array<SharedArrayBuffer>
+  output: Uint8Array
   /** `sqlite-page` only: rows too big for a page, as SQLite records (header and body), in order of rank; their rowids are missing from the pages. */
   large: { rank: number; record: Uint8Array }[]
   /** The source's bytes from `from` to `to`; at the end of the batch they may lack those of one oversized, rejected record. */
-  input: Uint8Array<SharedArrayBuffer>
+  input: Uint8Array
   /** For each row, by rank, where its record begins in `input`. */
-  rowStarts: Uint32Array<SharedArrayBuffer>
+  rowStarts: Uint32Array
   /** Records refused by the checks, in order. */
   rejects: Reject[]
   from: Position
@@ -43,34 +43,39 @@ export class BatchBuffer implements Batch {
   readonly #limits: BatchLimits
   readonly #output: Bytes
   readonly #input: Bytes
-  #starts: Uint32Array<SharedArrayBuffer>
+  readonly #starts: Bytes
   #rows = 0
   #mostRecords: number
 
-  constructor(limits: BatchLimits) {
+  /**
+   * @param shared Whether threads share the memory. V8 copies into shared memory word by word, at a third of the speed: 19 % of the
+   *   time of the kernel and its binding.
+   */
+  constructor(limits: BatchLimits, shared: boolean) {
     this.#limits = limits
     this.#mostRecords = limits.records
     // A quarter more than the limit, so that the records that pass it need no second, larger area. Pages that are
     // never touched take no memory.
-    this.#output = new Bytes(limits.bytes * 1.25)
-    this.#input = new Bytes(limits.bytes * 1.25)
-    this.#starts = new Uint32Array(new SharedArrayBuffer(Math.min(limits.records, 4096) * 4))
+    this.#output = new Bytes(limits.bytes * 1.25, shared)
+    this.#input = new Bytes(limits.bytes * 1.25, shared)
+    this.#starts = new Bytes(Math.min(limits.records, 65_536) * 4, shared)
   }
 
   get rows(): number {
     return this.#rows
   }
 
-  get output(): Uint8Array<SharedArrayBuffer> {
+  get output(): Uint8Array {
     return this.#output.used
   }
 
-  get input(): Uint8Array<SharedArrayBuffer> {
+  get input(): Uint8Array {
     return this.#input.used
   }
 
-  get rowStarts(): Uint32Array<SharedArrayBuffer> {
-    return this.#starts.subarray(0, this.#rows)
+  get rowStarts(): Uint32Array {
+    const { buffer, byteOffset } = this.#starts.used
+    return new Uint32Array(buffer, byteOffset, this.#rows)
   }
 
   get records(): number {
@@ -102,27 +107,25 @@ export class BatchBuffer implements Batch {
     this.large = []
     this.isClosed = false
     this.#output.clear()
+    this.#starts.clear()
     this.#input.clear()
     this.from = from
     this.to = from
   }
 
-  /** Appends source bytes; returns the offset at which they stand. */
-  addInput(bytes: Uint8Array): number {
-    return this.#input.append(bytes)
+  /** Appends source bytes. */
+  addInput(bytes: Buffer): void {
+    this.#input.append(bytes)
   }
 
-  addOutput(bytes: Uint8Array): void {
+  addOutput(bytes: Buffer): void {
     this.#output.append(bytes)
   }
 
-  addRow(start: number): void {
-    if (this.#rows === this.#starts.length) {
-      const larger = new Uint32Array(new SharedArrayBuffer(this.#rows * 8))
-      larger.set(this.#starts)
-      this.#starts = larger
-    }
-    this.#starts[this.#rows++] = start
+  /** Appends rows, by where their records begin in `input`. */
+  addRows(starts: Uint32Array): void {
+    this.#starts.append(Buffer.from(starts.buffer, starts.byteOffset, starts.byteLength))
+    this.#rows += starts.length
   }
 
   /** The row added last does not fit a page. */
@@ -135,32 +138,47 @@ export class BatchBuffer implements Batch {
   }
 }
 
+/** What a parser needs of a batch. */
+export interface BatchSink
+  extends Pick<
+    BatchBuffer,
+    'isFull' | 'isClosed' | 'recordsLeft' | 'to' | 'addInput' | 'addOutput' | 'addRows' | 'addLarge' | 'addReject'
+  > {
+  readonly input: { readonly length: number }
+}
+
 /** Bytes that grow by doubling. */
 class Bytes {
-  #bytes: Uint8Array<SharedArrayBuffer>
+  readonly #shared: boolean
+  #bytes: Buffer
   #length = 0
 
-  constructor(capacity: number) {
-    this.#bytes = new Uint8Array(new SharedArrayBuffer(capacity))
+  constructor(capacity: number, shared: boolean) {
+    this.#shared = shared
+    this.#bytes = this.#allocate(capacity)
   }
 
-  get used(): Uint8Array<SharedArrayBuffer> {
-    return this.#bytes.subarray(0, this.#length)
+  /** Not a Buffer, whose slice() would be a view of memory that is used again. */
+  get used(): Uint8Array {
+    return new Uint8Array(this.#bytes.buffer, this.#bytes.byteOffset, this.#length)
   }
 
-  append(bytes: Uint8Array): number {
-    const at = this.#length
-    this.#length += bytes.length
-    if (this.#length > this.#bytes.length) {
-      const larger = new Uint8Array(new SharedArrayBuffer(Math.max(this.#bytes.length * 2, this.#length)))
-      larger.set(this.#bytes.subarray(0, at))
+  append(bytes: Buffer): void {
+    const length = this.#length + bytes.length
+    if (length > this.#bytes.length) {
+      const larger = this.#allocate(Math.max(this.#bytes.length * 2, length))
+      this.#bytes.copy(larger, 0, 0, this.#length)
       this.#bytes = larger
     }
-    this.#bytes.set(bytes, at)
-    return at
+    bytes.copy(this.#bytes, this.#length)
+    this.#length = length
   }
 
   clear(): void {
     this.#length = 0
+  }
+
+  #allocate(size: number): Buffer {
+    return this.#shared ? Buffer.from(new SharedArrayBuffer(size)) : Buffer.allocUnsafeSlow(size)
   }
 }

@@ -32,7 +32,7 @@ const FROM_CONSTANT = 0xffffffff
 const FROM_LINE = 0xfffffffe
 const NONE = 0xffffffff
 
-const HAS = { required: 1, transforms: 2, min: 4, max: 8, length: 16, enum: 32, test: 64 } as const
+const HAS = { required: 1, transforms: 2, min: 4, max: 8, length: 16, enum: 32, test: 64, plain: 128 } as const
 
 const TYPES: Record<ColumnType['kind'], number> = {
   text: 0,
@@ -61,7 +61,7 @@ const STORAGES: Record<Storage, number> = {
   'pg-date': 7,
   'pg-time': 8,
   'pg-timestamp': 9,
-  'pg-timestamptz': 9,
+  'pg-timestamptz': 12,
   'pg-uuid': 10,
   'pg-jsonb': 11,
   'sqlite-text': 16,
@@ -154,6 +154,8 @@ function writeColumn(area: Area, at: number, column: ProgramColumn): void {
   area.view.setUint8(at + AT.groupChar, column.groupChar?.charCodeAt(0) ?? 0)
   area.view.setUint8(at + AT.jsonTop, type.kind === 'json' ? JSON_TOPS[type.top] : 0)
   if (column.test) flags |= HAS.test
+  const isText = (type.kind === 'text' || type.kind === 'other') && /^(pg|sqlite)-text$/.test(column.storage)
+  if (isText && 'cell' in from && (flags & ~(HAS.required | HAS.length)) === 0 && !column.minLength) flags |= HAS.plain
   area.view.setUint16(at + AT.flags, flags, true)
 }
 

@@ -57,7 +57,7 @@ export class Detour implements BatchSink {
     let bytes: Uint8Array = Buffer.concat(this.#waiting, this.#added)
     while (bytes.length > 0) {
       bytes = bytes.subarray(this.#parser.push(bytes))
-      this.#parser.fill(this)
+      this.#parser.fill(this, true)
     }
     if (end) {
       this.#parser.end()

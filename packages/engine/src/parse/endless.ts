@@ -23,6 +23,8 @@ export class EndlessLine {
   length: number
   lineEndLength = 0
   complete = false
+  /** Line ends before the one that ends the line. */
+  readonly lines: number
   readonly #lineEnd: Dialect['lineEnd']
   /** CRs at the end of what was seen: part of the line end if a LF follows. */
   #returns: number
@@ -35,11 +37,20 @@ export class EndlessLine {
     this.#add(bytes)
     this.#lineEnd = lineEnd
     this.#returns = lineEnd === 'cr' ? 0 : trailingReturns(bytes)
+    this.lines = found.lines - (lineEnd === 'any' ? this.#returns : 0)
   }
 
   /** The first bytes, without the line end. */
   get raw(): Uint8Array {
     return this.#first.subarray(0, Math.min(this.length, this.#kept))
+  }
+
+  /** The source has ended: what was seen last is settled. */
+  end(): void {
+    if (this.complete || this.#lineEnd !== 'any' || this.#returns === 0) return
+    this.length -= 1
+    this.lineEndLength = 1
+    this.complete = true
   }
 
   /** Takes bytes up to the line end; returns how many belong to this line. */

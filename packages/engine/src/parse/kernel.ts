@@ -40,7 +40,7 @@ interface KernelExports {
   setBuffers(input: number, output: number, outputLimit: number, scratch: number, other: number, body: number): void
   setCounters(rowid: bigint, line: bigint): void
   scan(from: number, length: number, final: boolean, careful: boolean): number
-  convert(most: number): number
+  convert(most: number, startsOffset: number): number
   listsTaken(): void
   outputTaken(): void
   finishPage(): void

@@ -144,7 +144,9 @@ export class MappedParser {
       else this.#mapped.add(csvRecord([...values, `${line}`]), place)
     } else {
       this.#broken ??= new Detour(this.#options)
-      this.#broken.add(this.#sourceBytes(byteOffset, next), place)
+      // Behind a lone CR, where it ends a line, a LF might follow; a LF is never half a line end.
+      const lineEnd = next === end ? '' : this.#dialect.lineEnd === 'cr' ? '\r' : '\n'
+      this.#broken.add(Buffer.concat([place.bytes, Buffer.from(lineEnd)]), place)
     }
   }
 

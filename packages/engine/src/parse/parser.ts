@@ -1,10 +1,11 @@
-import { codeOf, cutValue, describeError, REASONS, type Reason } from '../reject/messages.ts'
+import { codeOf, cutValue, describeError, REASONS } from '../reject/messages.ts'
 import { ERRORS_LIMIT, RAW_LIMIT, type RejectError } from '../reject/reject.ts'
 import type { Encoding, Program } from '../schema/program.ts'
-import type { BatchBuffer } from './batch.ts'
+import type { BatchSink } from './batch.ts'
 import { type CompiledProgram, compileProgram, ENCODINGS } from './compile.ts'
 import type { Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
+import { faultError, isFault, type SoundRecord } from './fault.ts'
 import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
 import type { Position } from './position.ts'
 
@@ -65,6 +66,7 @@ export class Parser {
   readonly #dialect: Dialect
   readonly #encoding: Encoding
   readonly #maxRecord: number
+  readonly #sound: SoundRecord
   readonly #kernel: Kernel
   readonly #compiled: CompiledProgram
   readonly #lists: Lists
@@ -93,6 +95,7 @@ export class Parser {
     this.#dialect = dialect
     this.#encoding = encoding
     this.#maxRecord = maxRecordBytes
+    this.#sound = { sourceColumns: program.sourceColumns, maxRecordBytes }
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
     const { calls, base } = this.#kernel
@@ -130,7 +133,10 @@ export class Parser {
     return this.#position
   }
 
-  /** Takes as many of the bytes as there is room for, at least one after `fill` said `input`; returns how many. */
+  /**
+   * Takes as many of the bytes as there is room for, and returns how many. After `fill` said `input` that is at least one, but
+   * for bytes that only show that an oversized record has ended before them.
+   */
   push(bytes: Uint8Array): number {
     if (this.#endless) return this.#endless.pass(bytes)
     if (this.#taken > 0) {
@@ -150,15 +156,20 @@ export class Parser {
     this.#needed = 0
   }
 
-  /** Converts what is there into the batch (which was begun at `position`), until it is full or the bytes are used up. */
-  fill(batch: BatchBuffer): Filled {
+  /**
+   * Converts what is there into the batch (which was begun at `position`), until it is full or the bytes are used up.
+   * A long record that was not complete is looked at again when a quarter more is there; `eager`: now.
+   */
+  fill(batch: BatchSink, eager = false): Filled {
     const { calls } = this.#kernel
+    if (eager) this.#needed = Math.min(this.#needed, 1)
     for (;;) {
       if (batch.isFull) return this.#finish(batch, 'full')
       if (!calls.isIndexEmpty()) {
         this.#convert(batch)
       } else if (this.#endless) {
         if (!(this.#endless.complete || this.#ended)) return 'input'
+        this.#endless.end()
         this.#rejectEndless(batch, this.#endless)
       } else {
         const waiting = this.#have - this.#taken
@@ -170,7 +181,7 @@ export class Parser {
   }
 
   /** Ends a batch before it is full, after `fill` said `input`. */
-  close(batch: BatchBuffer): void {
+  close(batch: BatchSink): void {
     this.#finish(batch, 'full')
   }
 
@@ -192,9 +203,9 @@ export class Parser {
     }
   }
 
-  #convert(batch: BatchBuffer): void {
+  #convert(batch: BatchSink): void {
     const { calls } = this.#kernel
-    const status = calls.convert(batch.recordsLeft)
+    const status = calls.convert(batch.recordsLeft, batch.input.length - this.#taken)
     if (status === CONVERT.grow) {
       this.#outputSize = align(calls.getWanted(), OUTPUT)
       this.#layBuffers()
@@ -209,13 +220,11 @@ export class Parser {
   }
 
   /** Moves into the batch what became of the input: its bytes, rows, rejects, and whole pages. */
-  #take(batch: BatchBuffer): void {
-    const { calls, bytes, view } = this.#kernel
+  #take(batch: BatchSink): void {
+    const { calls, bytes } = this.#kernel
     const at = calls.getAt()
-    const offset = batch.addInput(bytes.subarray(this.#input + this.#taken, this.#input + at)) - this.#taken
-    const rows = calls.getRows()
-    const starts = this.#lists.rowStarts
-    for (let i = 0; i < rows; i++) batch.addRow(view.getUint32(starts + i * 4, true) + offset)
+    batch.addInput(bytes.subarray(this.#input + this.#taken, this.#input + at))
+    batch.addRows(new Uint32Array(bytes.buffer, this.#lists.rowStarts, calls.getRows()))
     this.#takeRejects(batch)
     this.#takeOutput(batch)
     const position = this.#position
@@ -229,7 +238,7 @@ export class Parser {
     calls.listsTaken()
   }
 
-  #takeOutput(batch: BatchBuffer): void {
+  #takeOutput(batch: BatchSink): void {
     const { calls, bytes } = this.#kernel
     const size = calls.getOut()
     if (size === 0) return
@@ -237,7 +246,7 @@ export class Parser {
     calls.outputTaken()
   }
 
-  #takeRejects(batch: BatchBuffer): void {
+  #takeRejects(batch: BatchSink): void {
     const { calls, view } = this.#kernel
     const rejected = calls.getRejected()
     let counted = this.#taken
@@ -278,7 +287,7 @@ export class Parser {
         error: { column: null, code: codeOf(reason), message: describeError(reason, null, value, detail), value },
       }
     }
-    if (isFault(reason)) return { cell: which, error: this.#faultError(reason, which) }
+    if (isFault(reason)) return { cell: which, error: faultError(reason, which, this.#sound) }
     const column = this.#program.columns[which]!
     const message = reason === 'test' ? this.#messages[view.getUint32(entry + 16, true) - 1] : undefined
     const shown = reason === 'missing-cell' || !('cell' in column.from) ? null : value
@@ -290,16 +299,6 @@ export class Parser {
         message: describeError(reason, column, shown, { message }),
         value: shown,
       },
-    }
-  }
-
-  #faultError(reason: Fault, cell: number): RejectError {
-    const column = reason === 'record-too-large' ? null : (this.#program.sourceColumns[cell] ?? null)
-    return {
-      column,
-      code: codeOf(reason),
-      message: describeError(reason, null, null, { limit: this.#maxRecord }),
-      value: null,
     }
   }
 
@@ -316,11 +315,11 @@ export class Parser {
   }
 
   /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
-  #rejectEndless(batch: BatchBuffer, endless: EndlessLine): void {
+  #rejectEndless(batch: BatchSink, endless: EndlessLine): void {
     const { byte, line, record } = this.#position
-    const { reason, cell, lines } = endless.found
+    const { reason, cell } = endless.found
     if (reason && isFault(reason)) {
-      const errors = [this.#faultError(reason, cell)]
+      const errors = [faultError(reason, cell, this.#sound)]
       batch.addReject({
         record: record + 1,
         line,
@@ -332,14 +331,14 @@ export class Parser {
     }
     this.#position = {
       byte: byte + endless.length + endless.lineEndLength,
-      line: line + lines + (endless.lineEndLength > 0 ? 1 : 0),
+      line: line + endless.lines + (endless.lineEndLength > 0 ? 1 : 0),
       record: record + (reason ? 1 : 0),
     }
     this.#endless = undefined
     batch.isClosed = true
   }
 
-  #finish(batch: BatchBuffer, result: Filled): Filled {
+  #finish(batch: BatchSink, result: Filled): Filled {
     const { calls } = this.#kernel
     if (this.#encoding === 'sqlite-page') {
       calls.finishPage()
@@ -386,12 +385,6 @@ export class Parser {
   }
 }
 
-type Fault = Extract<Reason, 'quote' | 'unclosed-quote' | 'record-too-large'>
-
-function isFault(reason: Reason): reason is Fault {
-  return reason === 'quote' || reason === 'unclosed-quote' || reason === 'record-too-large'
-}
-
 /** Text of a cell as it stands in the source, without its quotes. */
 function cellText(cell: Buffer, dialect: Dialect): string {
   const { quote } = dialect
@@ -418,9 +411,10 @@ interface Lists {
 /** The areas of fixed size: a batch takes what is in them after each call. */
 function layLists(start: number, columns: number): Lists {
   const errorsSize = (ERRORS + 2 * columns) * ERROR_BYTES
-  const index = start
+  // The kernel marks a record's start in the entry before its first one.
+  const index = start + 64
   const faults = index + INDEX_ENTRIES * 4 + PADDING
-  const rowStarts = faults + FAULTS * FAULT_BYTES
+  const rowStarts = align(faults + FAULTS * FAULT_BYTES, 64)
   const rejects = rowStarts + ROWS * 4
   const errors = rejects + REJECTS * REJECT_BYTES
   const types = align(errors + errorsSize, 64)

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { type Batch, BatchBuffer, type BatchLimits } from '../../src/parse/batch.ts'
-import { Parser } from '../../src/parse/parser.ts'
+import { type Filled, Parser, type ParserOptions } from '../../src/parse/parser.ts'
 import { type Position, START } from '../../src/parse/position.ts'
 import type { Encoding } from '../../src/schema/program.ts'
 import type { TwinOptions, TwinResult, TwinRow } from '../twin/twin.ts'
@@ -14,18 +14,25 @@ export interface RunOptions extends TwinOptions {
 }
 
 /** What the kernel makes of a source, in the form in which the twin gives it. Checks that the batches join up. */
-export function runKernel(source: Uint8Array, options: RunOptions): TwinResult {
+export function runKernel(
+  source: Uint8Array,
+  options: RunOptions,
+  makeParser: (options: ParserOptions) => Pick<Parser, 'push' | 'end' | 'close'> & {
+    fill(batch: BatchBuffer): Filled
+  } = (given) => new Parser(given),
+): TwinResult {
   const { program, dialect, encoding, maxRecordBytes } = options
   const { bytes, position } = behindMark(source, options.position ?? START)
   const { pieces, limits = { records: 50_000, bytes: 10_000_000 }, closeEarly = false } = options
-  const parser = new Parser({ program, dialect, encoding, maxRecordBytes, position })
-  const batch = new BatchBuffer(limits)
+  const parser = makeParser({ program, dialect, encoding, maxRecordBytes, position })
+  const batch = new BatchBuffer(limits, false)
   batch.begin(position)
   const result: TwinResult = { rows: [], rejects: [], records: 0 }
   let reached = position
   let at = 0
   let waiting: Uint8Array = new Uint8Array()
   let piece = 0
+  let takenNothing = 0
 
   const take = (): void => {
     assert.deepEqual(batch.from, reached, 'a batch begins where the one before it ended')
@@ -60,7 +67,8 @@ export function runKernel(source: Uint8Array, options: RunOptions): TwinResult {
       parser.end()
     } else {
       const taken = parser.push(waiting)
-      assert.ok(taken > 0, 'takes something when it asks for input')
+      takenNothing = taken > 0 ? 0 : takenNothing + 1
+      assert.ok(takenNothing < 2, 'takes something when it asks for input')
       waiting = waiting.subarray(taken)
     }
   }
