@@ -23,8 +23,13 @@ export interface LoadOptions {
   dialect?: Partial<Dialect>
   /** Key columns (of the table). Default: the schema's `primaryKey`. */
   key?: string[]
-  /** `replace` swaps the whole table's rows in one transaction. Default: `append`. */
+  /** `replace` swaps the whole table's rows in one transaction, at the end. Default: `append`. */
   mode?: 'append' | 'replace'
+  /**
+   * All rows become visible at once, at the end, or none: they wait in a table beside the target, also through interruptions, and
+   * a load that fails or is cancelled publishes nothing. `replace` always does so. Default: false.
+   */
+  atomic?: boolean
   /** How rows travel to PostgreSQL. Default: `copy`. */
   write?: 'copy' | 'unnest'
   /** Records a transaction, at most. Default: 50,000; 1,000 with `unnest`. */

@@ -16,10 +16,11 @@ import { inferSchema } from './schema/infer.ts'
 import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
 import { tableNameFor } from './schema/table-name.ts'
 import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
-import { askedOf, differences, hashOf, type Settings } from './settings.ts'
+import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { retry } from './write/retry.ts'
+import { dropStaging, STAGING_PREFIX } from './write/staging.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
@@ -307,7 +308,7 @@ function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
     throw new SluiceError('SLUICE_USAGE', `"${text}" is no table name; give --table T or --table schema.T`)
   }
   const name = dot === -1 ? { schema: null, table: text } : { schema: text.slice(0, dot), table: text.slice(dot + 1) }
-  if (OWN_TABLES.has(name.table.toLowerCase())) {
+  if (OWN_TABLES.has(name.table.toLowerCase()) || name.table.toLowerCase().startsWith(STAGING_PREFIX)) {
     throw new SluiceError('SLUICE_USAGE', `${name.table} is one of sluice's own tables and cannot be loaded into`)
   }
   return name
@@ -316,13 +317,15 @@ function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
 const OWN_TABLES = new Set(['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'])
 
 /** Gives the interrupted job up, for --restart. */
-async function forget({ store, names, notice }: Place): Promise<void> {
+async function forget({ database, store, table, names, notice }: Place): Promise<void> {
   const job = await store.findUnfinished(names.source, names.target)
   if (!job) return
   const [checkpoint] = await store.checkpoints(job.jobId)
   await store.claim(job.jobId, 0, claimOf(checkpoint))
   await store.cancel(job.jobId)
-  const rows = job.inserted + job.updated
+  const staged = isStaged((job.settings as Settings).asked)
+  if (staged) await dropStaging(database, table, job.jobId)
+  const rows = staged ? 0 : job.inserted + job.updated
   notice(
     `gave up the interrupted job ${job.jobId}${rows > 0 ? `; the ${rows} rows that it had loaded stay in ${job.targetTable}` : ''}`,
   )

@@ -13,7 +13,7 @@ import type { Reject } from './reject/reject.ts'
 import { type Correction, readCorrections } from './replay-file.ts'
 import { COMPOSED, composer } from './replay-record.ts'
 import type { Program } from './schema/program.ts'
-import type { Settings } from './settings.ts'
+import { isStaged, type Settings } from './settings.ts'
 import { openSources } from './source/open.ts'
 import type { Database, LoadPlan, Replay } from './write/database.ts'
 import { openDatabase } from './write/open.ts'
@@ -116,6 +116,9 @@ async function replayableJob(store: JobStore, jobId: string, label: string): Pro
     )
   }
   const { asked } = job.settings as Settings
+  if (isStaged(asked) && job.status !== 'COMPLETED') {
+    throw new SluiceError('SLUICE_JOB', `Job ${jobId} failed and published none of its rows; load ${job.source} first`)
+  }
   if (asked.hasMap) {
     throw new SluiceError('SLUICE_JOB', `Job ${jobId} was loaded through a map function, which a replay does not have`)
   }

@@ -25,6 +25,7 @@ export type Asked = Pick<
   | 'dialect'
   | 'key'
   | 'mode'
+  | 'atomic'
   | 'rename'
   | 'skip'
   | 'set'
@@ -36,7 +37,22 @@ export type Asked = Pick<
 
 export function askedOf(options: LoadOptions): Asked {
   const { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns, maxRecordBytes, limit } = options
-  const asked = { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns, maxRecordBytes, limit }
+  // What is the default is the same as nothing.
+  const atomic = options.atomic || undefined
+  const asked = {
+    schema,
+    dialect,
+    key,
+    mode,
+    atomic,
+    rename,
+    skip,
+    set,
+    provenance,
+    unknownColumns,
+    maxRecordBytes,
+    limit,
+  }
   // As it comes back from the database: what is undefined is not there.
   return JSON.parse(JSON.stringify({ ...asked, hasMap: options.map !== undefined }))
 }
@@ -59,4 +75,9 @@ function canonical(value: unknown): string {
       : entry
   const text = JSON.stringify(value, sorted) ?? ''
   return text === '{}' || text === '[]' ? '' : text
+}
+
+/** Whether all rows of the job appear at once. */
+export function isStaged({ mode, atomic }: Pick<Asked, 'mode' | 'atomic'>): boolean {
+  return mode === 'replace' || atomic === true
 }

@@ -11,7 +11,7 @@ writeFileSync(join(folder, 'list.json'), '[]')
 writeFileSync(join(folder, 'typo.json'), '{ "tabel": "x" }')
 writeFileSync(join(folder, 'rows.json'), '{ "batchRows": "many" }')
 writeFileSync(join(folder, 'dialect.json'), '{ "dialect": { "separator": ";" } }')
-writeFileSync(join(folder, 'later.json'), '{ "atomic": true }')
+writeFileSync(join(folder, 'later.json'), '{ "rejectTable": "bad" }')
 writeFileSync(join(folder, 'broken.json'), '{')
 mkdirSync(join(folder, 'in'))
 
@@ -63,7 +63,7 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--profile', 'typo.json'], /^typo\.json has no key "tabel"; its keys are table, schema, /],
   [['load', 'a.csv', '--profile', 'rows.json'], /^rows\.json: batchRows is "many"; it must be a whole number from 1$/],
   [['load', 'a.csv', '--profile', 'dialect.json'], /^dialect\.json: dialect has no key "separator"/],
-  [['load', 'a.csv', '--profile', 'later.json'], /^later\.json: atomic is not available in this version of sluice$/],
+  [['load', 'a.csv', '--profile', 'later.json'], /^later\.json: rejectTable is not available in this version of sluice$/],
   [['jobs', '--to', 'sqlite:none.db'], /^There is no database file none\.db/],
   [['jobs', 'purge'], /^too many arguments for jobs/],
   [['jobs', 'prune'], /^jobs prune needs --older-than/],

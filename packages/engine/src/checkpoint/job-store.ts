@@ -1,7 +1,7 @@
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type { Position } from '../parse/position.ts'
-import type { Database, SqlValue } from '../write/database.ts'
+import type { Database, SqlValue, Statement } from '../write/database.ts'
 import { later, renewed } from './clock.ts'
 import {
   type Checkpoint,
@@ -223,6 +223,28 @@ export class JobStore {
     if (done.length === 0) throw lost(lease)
     failpoint('after-segment-done')
     return this.complete(lease.jobId, facts)
+  }
+
+  /**
+   * What {@link finish} does with the last segment of a job, for a transaction that does more. Other than there, nothing is
+   * done when the job is complete already.
+   */
+  finishing(lease: Lease, bytesTotal: number): Statement[] {
+    const { now } = this.#database
+    return [
+      {
+        text: `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
+        params: held(lease),
+        orElse: lost(lease),
+      },
+      {
+        text: `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
+          bytes_total = $2 WHERE job_id = $1 AND status = 'PROCESSING'
+            AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done) RETURNING job_id`,
+        params: [lease.jobId, bytesTotal],
+        orElse: { code: 'SLUICE_JOB', message: `Job ${lease.jobId} was cancelled, or is complete already` },
+      },
+    ]
   }
 
   /**

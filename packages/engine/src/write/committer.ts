@@ -5,8 +5,9 @@ import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { Encoding, Program } from '../schema/program.ts'
-import type { Database, Outcome, TableName } from './database.ts'
+import type { Database, Outcome, StagedFor, TableName } from './database.ts'
 import { retry } from './retry.ts'
+import type { Staging } from './staging.ts'
 
 /** What a commit did, and all rejects of the batch in order. */
 export interface Committed {
@@ -54,12 +55,13 @@ export class Committer {
     dialect: Dialect,
     encoding: Encoding,
     write: 'copy' | 'unnest',
+    stagedFor?: StagedFor,
   ): Promise<void> {
     const { columns, sourceColumns } = program
     const origins = columns.map(({ from, name }) =>
       'cell' in from ? { header: sourceColumns[from.cell]!, cell: from.cell } : { header: name, cell: null },
     )
-    const plan = { ...this.#lease, table, columns, origins, dialect, encoding, write }
+    const plan = { ...this.#lease, table, columns, origins, dialect, encoding, write, stagedFor }
     await this.#retry(() => this.#database.prepare(plan))
   }
 
@@ -87,6 +89,17 @@ export class Committer {
   /** The segment is complete. */
   async finish(bytes: number): Promise<void> {
     await this.#retry(() => this.#store.finish(this.#lease, { bytesTotal: bytes }))
+  }
+
+  /** All rows are staged, and go to the target now. */
+  async publish(staging: Staging, bytes: number): Promise<void> {
+    let tried = false
+    await this.#retry(async () => {
+      if (this.#lost) throw this.#lost
+      if (tried && (await this.#store.read(this.#lease.jobId))?.status === 'COMPLETED') return
+      tried = true
+      await staging.publish(this.#store, this.#lease, bytes)
+    })
   }
 
   /**

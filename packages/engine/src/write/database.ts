@@ -1,3 +1,4 @@
+import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
 import type { Position } from '../parse/position.ts'
@@ -10,6 +11,14 @@ export type SqlValue = string | number | bigint | boolean | null | Uint8Array
 /** A connection that runs one statement. Parameters are `$1`, `$2`, … in both databases. */
 export interface Sql {
   query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]>
+}
+
+/** A statement of a transaction. */
+export interface Statement {
+  text: string
+  params?: SqlValue[]
+  /** What the transaction fails with when this gives no row. */
+  orElse?: { code: ErrorCode; message: string }
 }
 
 export interface TableName {
@@ -68,8 +77,17 @@ export interface LoadPlan {
   encoding: Encoding
   /** How rows travel to PostgreSQL; SQLite has one way. */
   write: 'copy' | 'unnest'
+  /** Set where `table` is one in which the rows wait. */
+  stagedFor?: StagedFor | undefined
   /** Lease epoch under which this process may commit; a checkpoint with another epoch refuses the commit. */
   epoch: number
+}
+
+/** The table that staged rows go to. */
+export interface StagedFor {
+  table: TableName
+  /** Its unique keys among the columns of the load: a row whose key is taken there is refused. Empty: its rows are going to be replaced. */
+  keys: string[][]
 }
 
 /**
@@ -111,6 +129,8 @@ export interface Database extends Sql {
   storageFor(type: ColumnType): Storage
   /** CREATE TABLE; throws when the table exists. */
   createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void>
+  /** Runs all statements in one transaction, or none of them. Resolves when the commit is durable. */
+  transact(statements: Statement[]): Promise<void>
   /** The encoding in which the kernel must write rows of these columns. */
   encodingFor(columns: ProgramColumn[], write: 'copy' | 'unnest'): Encoding
   /** Called once before the first {@link commit}. */

@@ -32,6 +32,7 @@ interface LoadFlags {
   provenance?: true
   unknownColumns?: 'reject' | 'ignore'
   mode?: 'append' | 'replace'
+  atomic?: true
   key?: string[]
   write?: 'copy' | 'unnest'
   batchRows?: number
@@ -106,6 +107,7 @@ export function addLoad(program: Command, config: Config): void {
 
   command.optionsGroup('How to write:')
   command.option('--key <columns>', "key columns, a,b (default: the schema's primaryKey)", read.nameList('--key'))
+  command.option('--atomic', 'all rows become visible at once at the end, or none (as --mode replace always does)')
   command.addOption(new Option('--write <way>', 'PostgreSQL only (default: copy)').choices(['copy', 'unnest']))
   command.option(
     '--batch-rows <n>',
@@ -196,6 +198,7 @@ async function loadOptions(
       schema: flags.schema === undefined ? undefined : await readSchema(flags.schema),
       key: flags.key,
       mode: flags.mode,
+      atomic: flags.atomic,
       write: flags.write,
       batchRows: flags.batchRows,
       maxErrors: flags.maxErrors,

@@ -14,6 +14,7 @@ import type {
   Outcome,
   Replay,
   SqlValue,
+  Statement,
   TableName,
   TargetTable,
 } from '../database.ts'
@@ -78,6 +79,23 @@ class Postgres implements Database {
     return this.#exclusively('running a statement', (session) => session.query<Row>(text, params))
   }
 
+  transact(statements: Statement[]): Promise<void> {
+    return this.#exclusively('running a transaction', async (session) => {
+      try {
+        await session.run(BEGIN)
+        for (const { text, params, orElse } of statements) {
+          const rows = await session.query(text, params)
+          if (orElse && rows.length === 0) throw new SluiceError(orElse.code, orElse.message)
+        }
+        failpoint('before-transaction-commit')
+        await this.#commit(session)
+      } catch (error) {
+        await rollback(session)
+        throw error
+      }
+    })
+  }
+
   describe(table: TableName): Promise<TargetTable | undefined> {
     return this.#exclusively(`looking at table ${table.table}`, (session) => describeTable(session, table))
   }
@@ -131,10 +149,8 @@ class Postgres implements Database {
         if (replay) await saveReplay(session, this.now, this.kind, plan, settled, replay, batch.from)
         else await saveBatch(session, this.now, this.kind, plan, settled, batch.from, to)
         failpoint('before-commit')
-        const tag = await session.run('COMMIT')
+        await this.#commit(session)
         failpoint('after-commit')
-        if (tag !== 'COMMIT')
-          throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
         return settled.outcome
       } catch (error) {
         await rollback(session)
@@ -152,6 +168,12 @@ class Postgres implements Database {
     const session = this.#session
     this.#session = undefined
     await session?.end()
+  }
+
+  async #commit(session: Session): Promise<void> {
+    const tag = await session.run('COMMIT')
+    if (tag === 'COMMIT') return
+    throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
   }
 
   /** Runs one call after the other, each on a connection that works. */

@@ -7,7 +7,7 @@ export interface ThreadOptions {
   busyTimeout: number
 }
 
-export type Method = 'query' | 'describe' | 'createTable' | 'prepare' | 'commit' | 'close'
+export type Method = 'query' | 'transact' | 'describe' | 'createTable' | 'prepare' | 'commit' | 'close'
 
 /** A call of a method of the thread's session. */
 export interface Call<M extends Method = Method> {

@@ -1,7 +1,8 @@
 import { SluiceError } from '../../errors.ts'
+import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
-import type { NewColumn, Outcome, Replay, SqlValue, TableName, TargetTable } from '../database.ts'
+import type { NewColumn, Outcome, Replay, SqlValue, Statement, TableName, TargetTable } from '../database.ts'
 import { createTableSql, describeTable } from './columns.ts'
 import { Connection } from './connection.ts'
 import { explain } from './errors.ts'
@@ -20,6 +21,24 @@ export class Session {
 
   query(text: string, params?: SqlValue[]): Promise<Record<string, SqlValue>[]> {
     return this.#explaining('running a statement', () => this.#connection.query(text, params))
+  }
+
+  transact(statements: Statement[]): Promise<void> {
+    return this.#explaining('running a transaction', async () => {
+      const { db } = this.#connection
+      db.exec('BEGIN IMMEDIATE')
+      try {
+        for (const { text, params, orElse } of statements) {
+          const rows = await this.#connection.query(text, params)
+          if (orElse && rows.length === 0) throw new SluiceError(orElse.code, orElse.message)
+        }
+        failpoint('before-transaction-commit')
+        db.exec('COMMIT')
+      } catch (error) {
+        if (db.isTransaction) db.exec('ROLLBACK')
+        throw error
+      }
+    })
   }
 
   describe(table: TableName): Promise<TargetTable | undefined> {

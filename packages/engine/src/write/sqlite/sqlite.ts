@@ -12,6 +12,7 @@ import type {
   Outcome,
   Replay,
   SqlValue,
+  Statement,
   TableName,
   TargetTable,
 } from '../database.ts'
@@ -59,6 +60,10 @@ class Sqlite implements Database {
 
   query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]> {
     return this.#thread.call('query', text, params) as Promise<Row[]>
+  }
+
+  transact(statements: Statement[]): Promise<void> {
+    return this.#thread.call('transact', statements)
   }
 
   describe(table: TableName): Promise<TargetTable | undefined> {

@@ -1,0 +1,141 @@
+import type { Lease } from '../checkpoint/job.ts'
+import type { JobStore } from '../checkpoint/job-store.ts'
+import { SluiceError } from '../errors.ts'
+import { failpoint } from '../failpoint.ts'
+import type { Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
+import { stagingStatements as likeInPostgres } from './postgres/staging.ts'
+import { stagingStatements as likeInSqlite } from './sqlite/staging.ts'
+
+/** Names of all tables in which rows wait; a part of the job's id follows. */
+export const STAGING_PREFIX = 'sluice_stage_'
+
+export function stagingName(target: TableName, jobId: string): TableName {
+  return { schema: target.schema, table: `${STAGING_PREFIX}${keyOf(jobId)}` }
+}
+
+const keyOf = (jobId: string) => jobId.replaceAll('-', '').slice(0, 16).toLowerCase()
+
+/**
+ * The table in which the rows of a job wait until all of them are published in one transaction, for `--atomic` and
+ * `--mode replace`. It is an ordinary table beside the target, so that what is committed to it survives a crash and an
+ * interrupted load goes on with it.
+ */
+export class Staging {
+  readonly table: TableName
+  readonly stagedFor: StagedFor
+  readonly #database: Database
+  readonly #mode: 'append' | 'replace'
+  /** Columns that the sources of the job fill; all others get what the target gives them when the rows arrive there. */
+  readonly #columns = new Set<string>()
+
+  constructor(database: Database, table: TableName, target: TargetTable, jobId: string, mode: 'append' | 'replace') {
+    this.#database = database
+    this.#mode = mode
+    this.table = stagingName(table, jobId)
+    this.stagedFor = { table, keys: mode === 'replace' ? [] : target.uniqueKeys }
+  }
+
+  /**
+   * Makes the table where it is missing.
+   * @param begun Whether rows were staged before.
+   * @throws SluiceError SLUICE_JOB when it is gone
+   */
+  async open(begun: boolean): Promise<void> {
+    if (await this.#database.describe(this.table)) return
+    if (begun) {
+      throw new SluiceError(
+        'SLUICE_JOB',
+        `The table ${this.table.table}, in which the rows of the interrupted load wait, is gone. Use --restart to start over.`,
+      )
+    }
+    const create = this.#database.kind === 'postgres' ? likeInPostgres : likeInSqlite
+    await this.#database.transact(await create(this.#database, this.table, this.stagedFor.table))
+    failpoint('after-create-staging')
+  }
+
+  /** Adds columns that a source of the job fills. */
+  fills(columns: { name: string }[]): void {
+    for (const { name } of columns) this.#columns.add(name)
+  }
+
+  /**
+   * Moves all rows to the target, completes the job and removes the table, in one transaction. In place of TRUNCATE, which
+   * would take the rows from readers whose snapshot still shows them and is refused where foreign keys point here, `replace`
+   * deletes: readers see all of the old rows, then all of the new ones. Other writers wait meanwhile.
+   */
+  async publish(store: JobStore, lease: Lease, bytesTotal: number): Promise<void> {
+    const database = this.#database
+    const [from, to] = [quoteTable(this.table), quoteTable(this.stagedFor.table)]
+    const columns = [...this.#columns].map((name) => quote(name)).join(', ')
+    const statements: Statement[] = [
+      // First of all, because it keeps everyone else from taking the job over while this lasts.
+      ...store.finishing(lease, bytesTotal),
+      {
+        text: `SELECT 1 AS one WHERE (SELECT count(*) FROM ${from}) = (SELECT inserted FROM ingestion_jobs WHERE job_id = $1)`,
+        params: [lease.jobId],
+        orElse: {
+          code: 'SLUICE_JOB',
+          message: `Rows of ${this.table.table} were added or removed by others; use --restart`,
+        },
+      },
+    ]
+    if (this.#mode === 'replace') {
+      if (database.kind === 'postgres') statements.push({ text: `LOCK TABLE ${to} IN SHARE ROW EXCLUSIVE MODE` })
+      statements.push({ text: `DELETE FROM ${to}` })
+    }
+    const insert = database.kind === 'postgres' ? 'INSERT' : 'INSERT OR ABORT'
+    statements.push(
+      { text: `${insert} INTO ${to} (${columns}) SELECT ${columns} FROM ${from}` },
+      { text: `DROP TABLE ${from}` },
+    )
+    failpoint('before-publish')
+    try {
+      await database.transact(statements)
+    } catch (error) {
+      if (database.classify(error) !== 'data') throw error
+      throw new SluiceError(
+        'SLUICE_DATABASE',
+        `Nothing was published, because the table ${this.stagedFor.table.table} refuses the rows as a whole now: ` +
+          `${(error as Error).message} It was most likely changed since they were staged; --restart loads them anew`,
+        { cause: new Error((error as Error).message) },
+      )
+    }
+    failpoint('after-publish')
+  }
+}
+
+export async function dropStaging(database: Database, target: TableName, jobId: string): Promise<void> {
+  await database.query(`DROP TABLE IF EXISTS ${quoteTable(stagingName(target, jobId))}`)
+}
+
+/**
+ * Removes the staging tables of jobs that are gone, cancelled or complete.
+ * @returns How many
+ */
+export async function dropOrphans(database: Database): Promise<number> {
+  const tables = await database.query<TableName>(
+    database.kind === 'postgres'
+      ? `SELECT n.nspname AS schema, c.relname AS table FROM pg_catalog.pg_class c
+           JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
+           WHERE c.relkind = 'r' AND pg_catalog.starts_with(c.relname, $1)`
+      : `SELECT NULL AS schema, name AS "table" FROM main.sqlite_schema WHERE type = 'table' AND substr(name, 1, length($1)) = $1`,
+    [STAGING_PREFIX],
+  )
+  if (tables.length === 0) return 0
+  const jobs = await database.query<{ id: string }>(
+    `SELECT CAST(job_id AS text) AS id FROM ingestion_jobs WHERE status NOT IN ('COMPLETED', 'CANCELLED')`,
+  )
+  const alive = new Set(jobs.map(({ id }) => `${STAGING_PREFIX}${keyOf(id)}`))
+  const orphans = tables.filter(({ table }) => !alive.has(table))
+  for (const orphan of orphans) await database.query(`DROP TABLE IF EXISTS ${quoteTable(orphan)}`)
+  return orphans.length
+}
+
+/** As both databases take names. */
+function quote(name: string): string {
+  return `"${name.replaceAll('"', '""')}"`
+}
+
+function quoteTable({ schema, table }: TableName): string {
+  return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`
+}
