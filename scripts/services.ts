@@ -29,6 +29,7 @@ export const SERVICES: Service[] = [
     },
   },
   program('psql', 'postgresql-client'),
+  program('pgbouncer', 'pgbouncer'),
   program('sqlite3', 'sqlite3'),
 ]
 

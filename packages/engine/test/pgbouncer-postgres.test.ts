@@ -1,0 +1,115 @@
+import assert from 'node:assert/strict'
+import { type ChildProcess, spawn } from 'node:child_process'
+import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { connect } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
+import type { Sql } from '../src/write/database.ts'
+import { freePort, startPostgres } from './support/postgres.ts'
+import { assertSmallLoad, LONG, smallLoad, writeSmallFile } from './support/small-load.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'sluice-pgbouncer-'))
+const file = join(folder, 'small.csv')
+let server: Awaited<ReturnType<typeof startPostgres>>
+let client: pg.Client
+let sql: Sql
+let pooler: ChildProcess
+let url: string
+
+before(async () => {
+  writeSmallFile(file)
+  server = await startPostgres()
+  client = new pg.Client(server.url)
+  await client.connect()
+  sql = { query: async (text) => (await client.query(text)).rows }
+
+  const { hostname, port, username, password, pathname } = new URL(server.url)
+  const pooled = await freePort()
+  const config = join(folder, 'pgbouncer.ini')
+  writeFileSync(
+    config,
+    `[databases]
+* = host=${hostname} port=${port} user=${username} password=${password}
+[pgbouncer]
+listen_addr = 127.0.0.1
+listen_port = ${pooled}
+unix_socket_dir =
+auth_type = any
+pool_mode = transaction
+default_pool_size = 3
+`,
+  )
+  // It does not run as root.
+  chmodSync(folder, 0o755)
+  const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
+  pooler = spawn('pgbouncer', ['-q', ...user, config], { stdio: 'ignore' })
+  while (!(await answers(pooled))) await delay(20)
+  url = `postgres://anyone@127.0.0.1:${pooled}${pathname}?sslmode=disable`
+})
+
+after(async () => {
+  pooler.kill('SIGKILL')
+  await client.end()
+  await server.stop()
+  rmSync(folder, { recursive: true })
+})
+
+beforeEach(async () => {
+  await client.query('DROP TABLE IF EXISTS t, ingestion_jobs, ingestion_checkpoints, failed_imports')
+})
+
+function answers(port: number): Promise<boolean> {
+  assert.equal(pooler.exitCode, null, 'pgbouncer has ended')
+  return new Promise((resolve) => {
+    const socket = connect(port, '127.0.0.1', () => resolve(socket.end() !== undefined))
+    socket.on('error', () => resolve(false))
+  })
+}
+
+/** Ends the server's side of connections that the pooler made. */
+async function terminate(): Promise<number> {
+  const { rowCount } = await client.query(
+    `SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()`,
+  )
+  return rowCount ?? 0
+}
+
+test('a load through pgbouncer in transaction mode', async () => {
+  const { inserted } = await smallLoad(file, url)
+  assert.equal(inserted, 56)
+  await assertSmallLoad(sql, 'pooled')
+})
+
+test('while the pooled connections are terminated', async () => {
+  let over = false
+  let killed = 0
+  const killer = (async () => {
+    while (!over && killed < (LONG ? 40 : 4)) {
+      await delay(60)
+      killed += await terminate()
+    }
+  })()
+  await smallLoad(file, url, { batchRows: 5 })
+  over = true
+  await killer
+  await assertSmallLoad(sql, `${killed} connections terminated`)
+})
+
+test('a lock that is waited for in silence', async () => {
+  process.env.SLUICE_SILENCE_SECONDS = '0.5'
+  await client.query('CREATE TABLE t (id bigint PRIMARY KEY, name text, filler text)')
+  const locker = new pg.Client(server.url)
+  await locker.connect()
+  await locker.query('BEGIN; LOCK TABLE t IN ACCESS EXCLUSIVE MODE')
+  const notices: string[] = []
+  const receipt = smallLoad(file, url, { onNotice: (message) => notices.push(message) })
+  await Promise.race([receipt, delay(2_000)])
+  await locker.end()
+  await receipt
+  delete process.env.SLUICE_SILENCE_SECONDS
+  assert.ok(!notices.some((notice) => notice.includes('trying again')))
+  await assertSmallLoad(sql, 'pooled, after a lock')
+})
