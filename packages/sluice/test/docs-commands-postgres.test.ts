@@ -1,0 +1,20 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { blocks, page } from './documents.ts'
+import { prepareClone, runShell } from './run-blocks.ts'
+import { temporaryFolder } from './sluice.ts'
+
+const postgres = await startPostgres()
+after(() => postgres.stop())
+
+for (const path of ['README.md', 'docs/guide.md']) {
+  test(`the commands of ${path} that need PostgreSQL run`, async () => {
+    const folder = temporaryFolder()
+    prepareClone(folder)
+    const commands = blocks(page(path), 'sh').filter((code) => code.includes('postgres://'))
+    assert.notEqual(commands.length, 0)
+    for (const code of commands)
+      await runShell(code.replaceAll('postgres://me@host/shop', '"$DATABASE"'), folder, { DATABASE: postgres.url })
+  })
+}
