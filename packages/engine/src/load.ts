@@ -5,6 +5,7 @@ import { failpoint } from './failpoint.ts'
 import { Meter } from './meter.ts'
 import type { LoadOptions } from './options.ts'
 import { BatchBuffer } from './parse/batch.ts'
+import { MappedParser } from './parse/mapped-parser.ts'
 import { Parser } from './parse/parser.ts'
 import type { Position } from './parse/position.ts'
 import { claimOf, headOf, type PreparedJob, planSource, prepareJob, type SourceHead } from './prepare.ts'
@@ -166,7 +167,8 @@ async function loadSource(
   const encoding = database.encodingFor(program.columns, write)
   const table = staging?.table ?? prepared.table
   await committer.prepare(table, program, head.dialect, encoding, write, staging?.stagedFor)
-  const parser = new Parser({ program, dialect: head.dialect, encoding, maxRecordBytes, position: from })
+  const parsing = { program, dialect: head.dialect, encoding, maxRecordBytes, position: from }
+  const parser = options.map ? new MappedParser({ ...parsing, map: options.map }) : new Parser(parsing)
   const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
   let batchRows = options.batchRows ?? Math.min(mostRows, FIRST_BATCH_ROWS)
   const limits = { records: mostRows, bytes: BATCH_BYTES }
@@ -240,7 +242,7 @@ class Input {
 
   /** Gives the parser bytes, or the end. `late`: nothing came within `wait` ms. Throws when `committing` does. */
   async feed(
-    parser: Parser,
+    parser: Parser | MappedParser,
     wait: number | undefined,
     committing: Promise<void>,
     signal: AbortSignal | undefined,
