@@ -68,7 +68,6 @@ export async function prepareJob(
     store,
     table,
     names: { source: sources.map(({ name }) => name).join(', '), target },
-    jobId: randomUUID(),
     notice,
   }
   // Each of the three finds what an earlier try has done already.
@@ -86,8 +85,6 @@ interface Place {
   store: JobStore
   table: TableName
   names: { source: string; target: string }
-  /** Of the job that may be made; the same for every try, so that a later one clears what an earlier one left. */
-  jobId: string
   notice: (message: string) => void
 }
 
@@ -129,7 +126,8 @@ async function targetOf(
 }
 
 async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
-  const { database, store, table, names, jobId, notice } = place
+  const { database, store, table, names, notice } = place
+  const jobId = randomUUID()
   const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues

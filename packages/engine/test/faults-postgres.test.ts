@@ -242,16 +242,13 @@ test('what the surroundings refuse fails once, without a reject, and can be resu
   }
 })
 
-test('two loads of the same source at the same instant: at most one works, and nothing is there twice', async () => {
+test('two loads of the same source at the same instant: one works, and nothing is there twice', async () => {
   for (let i = 0; i < (LONG ? 50 : 4); i++) {
     await client.query('DROP TABLE IF EXISTS t, ingestion_jobs, ingestion_checkpoints, failed_imports')
     const results = await Promise.allSettled([watched().receipt, watched().receipt])
-    for (const result of results) {
-      if (result.status === 'rejected')
-        assert.match(result.reason.code, /SLUICE_(JOB|LEASE_LOST|DATABASE)/, result.reason)
-    }
-    const done = await sql.query(`SELECT 1 FROM ingestion_jobs WHERE status = 'COMPLETED'`)
-    if (done.length === 0) await watched().receipt
+    const lost = results.filter((result) => result.status === 'rejected')
+    for (const { reason } of lost) assert.match(reason.code, /^SLUICE_(JOB|LEASE_LOST)$/, reason.stack)
+    assert.ok(lost.length < 2)
     await assertSmallLoad(sql, 'two at once')
   }
 })

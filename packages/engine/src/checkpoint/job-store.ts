@@ -41,9 +41,9 @@ const ROWS_PER_STATEMENT = 1_000
  * All methods throw what `Database.query` throws.
  */
 export class JobStore {
-  readonly #database: Pick<Database, 'query' | 'kind' | 'now'>
+  readonly #database: Pick<Database, 'query' | 'transact' | 'kind' | 'now'>
 
-  constructor(database: Pick<Database, 'query' | 'kind' | 'now'>) {
+  constructor(database: Pick<Database, 'query' | 'transact' | 'kind' | 'now'>) {
     this.#database = database
   }
 
@@ -56,19 +56,39 @@ export class JobStore {
    */
   async create(job: NewJob, sole = false): Promise<void> {
     const { jobId, source, targetTable } = job
-    if (await this.read(jobId)) throw new SluiceError('SLUICE_JOB', `The job id ${jobId} is taken`)
-    const { now } = this.#database
-    // Checkpoints first: a job that can be seen can be claimed. What a creation that was cut off left behind goes away.
-    await this.#run('DELETE FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
+    const { kind, now } = this.#database
+    const statements: Statement[] = [
+      {
+        text: 'SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1)',
+        params: [jobId],
+        orElse: { code: 'SLUICE_JOB', message: `The job id ${jobId} is taken` },
+      },
+    ]
+    if (sole) {
+      // Whoever asks at the same time waits here until the other one's job can be seen; in SQLite every transaction does.
+      const lock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
+      if (kind === 'postgres') statements.unshift({ text: lock, params: [`sluice ${targetTable} ${source}`] })
+      statements.push({
+        text: `SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ingestion_jobs
+          WHERE source = $1 AND target_table = $2 AND status NOT IN ('COMPLETED', 'CANCELLED'))`,
+        params: [source, targetTable],
+        orElse: {
+          code: 'SLUICE_JOB',
+          message:
+            `Another process has just begun to load ${source} into ${targetTable}; ` +
+            'let it finish, or run the same command again to go on where it stops',
+        },
+      })
+    }
     for (const segments of chunks([...job.segments.entries()])) {
       const rows = segments.map((_, i) => {
         const p = (n: number) => `$${1 + i * 6 + n}`
         return `($1, ${p(1)}, ${p(2)}, ${p(3)}, ${p(4)}, ${p(3)}, ${p(5)}, ${p(6)}, ${now})`
       })
-      await this.#run(
-        `INSERT INTO ingestion_checkpoints (job_id, segment, source, start_byte, end_byte, committed_byte, committed_line,
-           committed_record, updated_at) VALUES ${rows.join(', ')}`,
-        [
+      statements.push({
+        text: `INSERT INTO ingestion_checkpoints (job_id, segment, source, start_byte, end_byte, committed_byte,
+          committed_line, committed_record, updated_at) VALUES ${rows.join(', ')}`,
+        params: [
           jobId,
           ...segments.flatMap(([i, { source, start, endByte }]) => [
             i,
@@ -79,12 +99,12 @@ export class JobStore {
             start.record,
           ]),
         ],
-      )
+      })
     }
-    await this.#run(
-      `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
-         bytes_total, created_at, updated_at) VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $7, ${now}, ${now})`,
-      [
+    statements.push({
+      text: `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
+        bytes_total, created_at, updated_at) VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $7, ${now}, ${now})`,
+      params: [
         jobId,
         source,
         targetTable,
@@ -93,17 +113,8 @@ export class JobStore {
         JSON.stringify(job.fingerprint),
         job.bytesTotal,
       ],
-    )
-    if (!sole) return
-    // Both may find each other here and give way; that is safe, and starting again helps.
-    const [other] = await this.#unfinished(source, targetTable, jobId)
-    if (!other) return
-    await this.#remove([jobId])
-    throw new SluiceError(
-      'SLUICE_JOB',
-      `Another process has just begun to load ${source} into ${targetTable} (job ${other.jobId}); ` +
-        'let it finish, or run the same command again to go on where it stops',
-    )
+    })
+    await this.#database.transact(statements)
   }
 
   async read(jobId: string): Promise<Job | undefined> {
@@ -123,7 +134,12 @@ export class JobStore {
 
   /** The newest job of this source and table that is neither COMPLETED nor CANCELLED. */
   async findUnfinished(source: string, targetTable: string): Promise<Job | undefined> {
-    return (await this.#unfinished(source, targetTable, null))[0]
+    const [row] = await this.#run(
+      `SELECT * FROM ingestion_jobs WHERE source = $1 AND target_table = $2
+         AND status NOT IN ('COMPLETED', 'CANCELLED') ORDER BY created_at DESC, job_id LIMIT 1`,
+      [source, targetTable],
+    )
+    return row && toJob(row)
   }
 
   /** COMPLETED jobs of the table whose source had this fingerprint, or this SHA-256; newest first. */
@@ -363,16 +379,6 @@ export class JobStore {
 
   #run(text: string, params: SqlValue[] = []): Promise<SqlRow[]> {
     return this.#database.query<SqlRow>(text, params)
-  }
-
-  async #unfinished(source: string, targetTable: string, except: string | null): Promise<Job[]> {
-    const rows = await this.#run(
-      `SELECT * FROM ingestion_jobs WHERE source = $1 AND target_table = $2
-         AND status NOT IN ('COMPLETED', 'CANCELLED') ${except === null ? '' : 'AND job_id <> $3'}
-         ORDER BY created_at DESC, job_id`,
-      except === null ? [source, targetTable] : [source, targetTable, except],
-    )
-    return rows.map(toJob)
   }
 
   /** The job's own row goes last, so that a removal that was cut off is found again. */
