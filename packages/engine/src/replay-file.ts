@@ -15,7 +15,7 @@ export interface Correction {
   given: { raw: Buffer; rawLength: number | undefined } | { cells: CorrectedCell[] }
 }
 
-export interface CorrectedCell {
+interface CorrectedCell {
   /** One character a byte. */
   text: string
   quoted: boolean

@@ -9,7 +9,7 @@ import { stagingStatements as likeInSqlite } from './sqlite/staging.ts'
 /** Names of all tables in which rows wait; a part of the job's id follows. */
 export const STAGING_PREFIX = 'sluice_stage_'
 
-export function stagingName(target: TableName, jobId: string): TableName {
+function stagingName(target: TableName, jobId: string): TableName {
   return { schema: target.schema, table: `${STAGING_PREFIX}${keyOf(jobId)}` }
 }
 
@@ -49,7 +49,9 @@ export class Staging {
       )
     }
     const create = this.#database.kind === 'postgres' ? likeInPostgres : likeInSqlite
-    await this.#database.transact(await create(this.#database, this.table, this.stagedFor.table))
+    await this.#database.transact(
+      await create(this.#database, this.table, this.stagedFor.table, this.stagedFor.keys.length > 0),
+    )
     failpoint('after-create-staging')
   }
 
@@ -109,10 +111,10 @@ export async function dropStaging(database: Database, target: TableName, jobId: 
 }
 
 /**
- * Removes the staging tables of jobs that are gone, cancelled or complete.
- * @returns How many
+ * Removes the staging tables of jobs that are cancelled or complete, or are removed by `remove`. Other jobs' tables are left
+ * alone, also of those that this database keeps in another schema.
  */
-export async function dropOrphans(database: Database): Promise<number> {
+export async function dropOrphans(database: Database, remove: () => Promise<void>): Promise<void> {
   const tables = await database.query<TableName>(
     database.kind === 'postgres'
       ? `SELECT n.nspname AS schema, c.relname AS table FROM pg_catalog.pg_class c
@@ -121,14 +123,18 @@ export async function dropOrphans(database: Database): Promise<number> {
       : `SELECT NULL AS schema, name AS "table" FROM main.sqlite_schema WHERE type = 'table' AND substr(name, 1, length($1)) = $1`,
     [STAGING_PREFIX],
   )
-  if (tables.length === 0) return 0
-  const jobs = await database.query<{ id: string }>(
-    `SELECT CAST(job_id AS text) AS id FROM ingestion_jobs WHERE status NOT IN ('COMPLETED', 'CANCELLED')`,
-  )
-  const alive = new Set(jobs.map(({ id }) => `${STAGING_PREFIX}${keyOf(id)}`))
-  const orphans = tables.filter(({ table }) => !alive.has(table))
-  for (const orphan of orphans) await database.query(`DROP TABLE IF EXISTS ${quoteTable(orphan)}`)
-  return orphans.length
+  const namesFor = async (jobs: string) => {
+    const rows = await database.query<{ id: string }>(`SELECT CAST(job_id AS text) AS id FROM ingestion_jobs ${jobs}`)
+    return new Set(rows.map(({ id }) => `${STAGING_PREFIX}${keyOf(id)}`))
+  }
+  const known = tables.length > 0 ? await namesFor('') : new Set()
+  await remove()
+  const orphans = tables.filter(({ table }) => known.has(table))
+  if (orphans.length === 0) return
+  const alive = await namesFor(`WHERE status NOT IN ('COMPLETED', 'CANCELLED')`)
+  for (const orphan of orphans) {
+    if (!alive.has(orphan.table)) await database.query(`DROP TABLE IF EXISTS ${quoteTable(orphan)}`)
+  }
 }
 
 /** As both databases take names. */

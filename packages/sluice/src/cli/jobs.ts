@@ -1,4 +1,4 @@
-import { type Job, JobStore } from '@sluice/engine'
+import { type Job, JobStore, pruneJobs } from '@sluice/engine'
 import type { Command } from 'commander'
 import type { Config } from '../config.ts'
 import { withDatabase } from './database.ts'
@@ -36,7 +36,7 @@ export function addJobs(program: Command, config: Config): void {
       const flags: { to?: string; olderThan?: number } = command.optsWithGlobals()
       if (flags.olderThan === undefined) throw usageError('jobs prune needs --older-than, e.g. --older-than 30d')
       const { to, olderThan } = flags
-      const removed = await withDatabase(to, config, (database) => new JobStore(database).prune(olderThan))
+      const removed = await withDatabase(to, config, (database) => pruneJobs(database, olderThan))
       process.stdout.write(`${count(removed)} ${removed === 1 ? 'job' : 'jobs'} removed\n`)
     })
 }

@@ -21,6 +21,7 @@ import type {
 import { isolate, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import { retry, type Told } from '../retry.ts'
+import { keysAmong, refusedForTarget } from '../taken.ts'
 import { Blame } from './blame.ts'
 import { created } from './column-types.ts'
 import { type Backend, type Connector, connector } from './connect.ts'
@@ -30,6 +31,7 @@ import { classify, explain, isDatabaseError, mayStillOpen } from './errors.ts'
 import { copyRows, type LoadRows, unnestRows } from './load-rows.ts'
 import { Session } from './session.ts'
 import { silenceLimit } from './silence.ts'
+import { takenRows } from './staging.ts'
 
 /**
  * Opens a PostgreSQL database (12 or newer) to load into. It holds one connection at a time, reconnects by itself when
@@ -142,10 +144,13 @@ class Postgres implements Database {
       try {
         failpoint('before-begin')
         await session.run(BEGIN)
-        const guilty = await isolate(batch.rows, attempts(session, batch, loadRows, blame))
-        failpoint('after-rows')
         const names = plan.columns.map(({ name }) => name)
-        const settled = settle(batch, guilty, { ...plan, names })
+        const keys = keysAmong(plan.stagedFor, names)
+        const taken = keys.length > 0 ? await takenRows(session, plan, keys) : undefined
+        const guilty = await isolate(batch.rows, attempts(session, batch, loadRows, blame))
+        const refused = refusedForTarget(guilty, (await taken?.remove(guilty)) ?? [], keys, plan)
+        failpoint('after-rows')
+        const settled = settle(batch, refused, { ...plan, names })
         if (replay) await saveReplay(session, this.now, this.kind, plan, settled, replay, batch.from)
         else await saveBatch(session, this.now, this.kind, plan, settled, batch.from, to)
         failpoint('before-commit')

@@ -1,16 +1,25 @@
 import { SluiceError } from '../../errors.ts'
-import type { Sql, Statement, TableName } from '../database.ts'
+import type { LoadPlan, Sql, Statement, TableName } from '../database.ts'
+import type { GuiltyRow } from '../isolate.ts'
+import type { TakenRow } from '../taken.ts'
 import { findRelation } from './describe.ts'
 import { quoteName, quoteTable } from './identifier.ts'
 
-/** Orders the rows of a staging table, and names them. */
-export const ROW_COLUMN = 'sluice_row'
+/** Tells the rows of a staging table apart, and their order. */
+const ROW_COLUMN = 'sluice_row'
 
 /**
  * Statements that create a table like another one. LIKE leaves foreign keys out; one that points at the target itself stays out,
  * because its parents wait here too: it is checked when the rows are published.
+ *
+ * @param ordered Whether {@link takenRows} is going to be called.
  */
-export async function stagingStatements(sql: Sql, staging: TableName, target: TableName): Promise<Statement[]> {
+export async function stagingStatements(
+  sql: Sql,
+  staging: TableName,
+  target: TableName,
+  ordered: boolean,
+): Promise<Statement[]> {
   const relation = await findRelation(sql, target)
   if (relation === undefined) throw new SluiceError('SLUICE_DATABASE', `There is no table ${target.table}`)
   const keys = await sql.query<{ definition: string }>(
@@ -20,29 +29,40 @@ export async function stagingStatements(sql: Sql, staging: TableName, target: Ta
   )
   const name = quoteTable(staging)
   const like = relation.kind === 'v' ? '' : ' INCLUDING ALL EXCLUDING COMMENTS EXCLUDING STATISTICS'
+  const order = `ALTER TABLE ${name} ADD COLUMN ${ROW_COLUMN} bigint GENERATED ALWAYS AS IDENTITY (CACHE 1000)`
   return [
     `CREATE TABLE ${name} (LIKE ${quoteTable(target)}${like})`,
-    `ALTER TABLE ${name} ADD COLUMN ${ROW_COLUMN} bigint GENERATED ALWAYS AS IDENTITY (CACHE 1000)`,
-    `CREATE INDEX ON ${name} (${ROW_COLUMN})`,
+    ...(ordered ? [order, `CREATE INDEX ON ${name} (${ROW_COLUMN})`] : []),
     ...keys.map(({ definition }) => `ALTER TABLE ${name} ADD ${definition}`),
   ].map((text) => ({ text }))
 }
 
 /**
- * Removes the rows behind `$1` whose key the target has already.
- * @returns Their ranks among those rows, and which of the keys it is, as `rank` and `key`.
+ * To be called before the rows of a batch are staged: what it returns removes those of them whose key the target has already.
+ * The rows of a batch are those behind what was the last one; they stand in their order, but without the guilty ones.
  */
-export function removeTakenSql(staging: TableName, target: TableName, keys: string[][]): string {
+export async function takenRows(sql: Sql, { table, stagedFor }: LoadPlan, keys: string[][]) {
+  const staging = quoteTable(table)
+  const [before] = await sql.query<{ last: number }>(`SELECT coalesce(max(${ROW_COLUMN}), 0) AS last FROM ${staging}`)
   const isTaken = keys.map((columns, i) => {
     const equal = columns.map((column) => `t.${quoteName(column)} = s.${quoteName(column)}`).join(' AND ')
-    return `WHEN EXISTS (SELECT FROM ${quoteTable(target)} t WHERE ${equal}) THEN ${i}`
+    return `WHEN EXISTS (SELECT FROM ${quoteTable(stagedFor!.table)} t WHERE ${equal}) THEN ${i}`
   })
-  return `WITH batch AS (
-      SELECT s.*, row_number() OVER (ORDER BY ${ROW_COLUMN}) - 1 AS sluice_rank FROM ${quoteTable(staging)} s WHERE ${ROW_COLUMN} > $1
-    ), taken AS MATERIALIZED (
-      SELECT ${ROW_COLUMN}, sluice_rank, CASE ${isTaken.join(' ')} END AS key FROM batch s
+  const remove = `WITH taken AS MATERIALIZED (
+      SELECT ${ROW_COLUMN}, CAST(row_number() OVER (ORDER BY ${ROW_COLUMN}) - 1 AS int) AS place, CASE ${isTaken.join(' ')} END AS key
+      FROM ${staging} s WHERE ${ROW_COLUMN} > $1
     ), gone AS (
-      DELETE FROM ${quoteTable(staging)} d USING taken k WHERE d.${ROW_COLUMN} = k.${ROW_COLUMN} AND k.key IS NOT NULL
+      DELETE FROM ${staging} d USING taken k WHERE d.${ROW_COLUMN} = k.${ROW_COLUMN} AND k.key IS NOT NULL
     )
-    SELECT CAST(sluice_rank AS int) AS rank, key FROM taken WHERE key IS NOT NULL ORDER BY 1`
+    SELECT place, key FROM taken WHERE key IS NOT NULL ORDER BY place`
+  return {
+    async remove(guilty: GuiltyRow[]): Promise<TakenRow[]> {
+      const found = await sql.query<{ place: number; key: number }>(remove, [before!.last])
+      let passed = 0
+      return found.map(({ place, key }) => {
+        while (passed < guilty.length && guilty[passed]!.rank <= place + passed) passed++
+        return { rank: place + passed, key }
+      })
+    },
+  }
 }

@@ -7,6 +7,7 @@ import type { Position } from '../../parse/position.ts'
 import type { LoadPlan, Outcome, Replay } from '../database.ts'
 import { isolate, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
+import { keysAmong, refusedForTarget, type TakenRow } from '../taken.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
 import { ForeignKeys } from './foreign-keys.ts'
@@ -14,6 +15,7 @@ import { databaseImage } from './image.ts'
 import { decodeRecord } from './record.ts'
 import { NOW, quote } from './sql.ts'
 import { StageFile } from './stage.ts'
+import { TakenKeys } from './taken-keys.ts'
 
 /** What the thread knows of a plan: its columns' functions cannot be sent. */
 export type ThreadPlan = Omit<LoadPlan, 'columns'> & { columns: string[] }
@@ -42,6 +44,11 @@ export class Load {
   #changeCounter = 1
   /** Once a deferred foreign key has failed. */
   #deferredKeys: ForeignKeys | undefined
+  /** Keys that the table for which the rows are staged must not have. */
+  readonly #keys: string[][]
+  readonly #takenKeys: TakenKeys | undefined
+  /** Rows of the batch that do not go in with those beside them: too big for a page, or, without a record, not to go in. */
+  #apart: { rank: number; record?: Uint8Array }[] = []
   /** Ranges of the batch that are in the transaction. */
   #loaded: { from: number; to: number }[] = []
 
@@ -49,6 +56,7 @@ export class Load {
     this.#connection = connection
     this.#plan = plan
     this.#table = table
+    this.#keys = keysAmong(plan.stagedFor, plan.columns)
     this.#stage = new StageFile(connection.folder)
     const { db } = connection
     try {
@@ -60,6 +68,8 @@ export class Load {
       const values = plan.columns.map((_, i) => `c${i}`).join(', ')
       this.#insertRange = db.prepare(`${into} SELECT ${values} FROM stage.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`)
       this.#insertOne = db.prepare(`${into} VALUES (${plan.columns.map(() => '?').join(', ')})`)
+      if (this.#keys.length > 0)
+        this.#takenKeys = new TakenKeys(db, plan.stagedFor!.table.table, this.#keys, plan.columns)
     } catch (error) {
       this.close()
       throw error
@@ -87,9 +97,12 @@ export class Load {
     failpoint('before-begin')
     db.exec('BEGIN IMMEDIATE')
     try {
+      const taken = this.#takenKeys?.find(batch) ?? []
+      this.#apart = rowsApart(batch, taken)
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
       failpoint('after-rows')
-      const settled = settle(batch, guilty, { ...this.#plan, names: this.#plan.columns })
+      const refused = refusedForTarget(guilty, taken, this.#keys, this.#plan)
+      const settled = settle(batch, refused, { ...this.#plan, names: this.#plan.columns })
       const { from } = batch
       if (replay) await saveReplay(this.#connection, NOW, 'sqlite', this.#plan, settled, replay, from)
       else await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, from, to)
@@ -118,7 +131,7 @@ export class Load {
     // A trigger's RAISE(FAIL) leaves what its statement did before.
     db.exec('SAVEPOINT attempt')
     try {
-      this.#insert(batch, from, to)
+      this.#insert(from, to)
       refusal = this.#deferredKeys?.refuse(batch, from, to)
     } catch (error) {
       if (!(isSqliteError(error) && this.#isData(error))) throw error
@@ -128,17 +141,17 @@ export class Load {
       db.exec('RELEASE attempt')
       this.#loaded.push({ from, to })
     } else if (db.isTransaction) db.exec('ROLLBACK TO attempt; RELEASE attempt')
-    else this.#loadAgain(batch)
+    else this.#loadAgain()
     return refusal
   }
 
-  /** Rows too big for a page go in one by one, at their place among the others. */
-  #insert(batch: Batch, from: number, to: number): void {
+  #insert(from: number, to: number): void {
     let next = from
-    for (const { rank, record } of batch.large) {
-      if (rank < from || rank >= to) continue
+    for (const { rank, record } of this.#apart) {
+      if (rank < from) continue
+      if (rank >= to) break
       this.#insertStaged(next, rank)
-      this.#insertOne.run(...decodeRecord(record))
+      if (record) this.#insertOne.run(...decodeRecord(record))
       next = rank + 1
     }
     this.#insertStaged(next, to)
@@ -149,9 +162,9 @@ export class Load {
   }
 
   /** A trigger's RAISE(ROLLBACK) has undone the whole transaction. */
-  #loadAgain(batch: Batch): void {
+  #loadAgain(): void {
     this.#connection.db.exec('BEGIN IMMEDIATE')
-    for (const { from, to } of this.#loaded) this.#insert(batch, from, to)
+    for (const { from, to } of this.#loaded) this.#insert(from, to)
   }
 
   #isData(error: SqliteError): boolean {
@@ -183,4 +196,12 @@ export class Load {
       column: column ?? null,
     }
   }
+}
+
+function rowsApart({ large }: Batch, taken: TakenRow[]): { rank: number; record?: Uint8Array }[] {
+  if (taken.length === 0) return large
+  const ranks = new Set(taken.map(({ rank }) => rank))
+  return [...large.filter(({ rank }) => !ranks.has(rank)), ...taken.map(({ rank }) => ({ rank }))].sort(
+    (a, b) => a.rank - b.rank,
+  )
 }
