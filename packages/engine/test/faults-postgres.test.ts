@@ -180,6 +180,30 @@ test('a connection that falls silent, with nobody at work on an answer, is given
   await assertSmallLoad(sql, 'after silence')
 })
 
+test('a network that swallows everything for a while, and then delivers it', async () => {
+  process.env.SLUICE_SILENCE_SECONDS = '0.5'
+  const again: string[] = []
+  let committed = 0
+  const receipt = smallLoad(file, `${proxy.url}&connect_timeout=1`, {
+    batchRows: 5,
+    onNotice: (message) => {
+      if (message.includes('trying again')) again.push(message)
+    },
+    onProgress: ({ recordsRead }) => {
+      committed = recordsRead
+      if (again.length === 0) proxy.faults.stalled = true
+    },
+  })
+  await until('silence', async () => proxy.faults.stalled === true)
+  await until('two tries', async () => again.length >= 2)
+  proxy.faults.stalled = false
+  await receipt
+  assert.ok(committed > 0)
+  assert.match(again[0]!, /no answer for 0.5 s/)
+  assert.match(again[1]!, /did not answer in time/)
+  await assertSmallLoad(sql, 'after a swallowing network')
+})
+
 test('what the surroundings refuse fails once, without a reject, and can be resumed', async () => {
   const cases: { name: string; harm: string; repair: string; says: RegExp }[] = [
     {
