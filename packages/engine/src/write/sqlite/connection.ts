@@ -10,7 +10,7 @@ const KEPT_STATEMENTS = 32
  * Of the database's pages, in KiB. With a unique index on random text, batches of 50,000 rows took 1,740 ms of CPU per 400,000
  * rows with SQLite's default of 2,000, 1,550 with 8,000, 1,320 with 16,000 and 1,270 with 32,000; without one all are equal.
  */
-const CACHE = 16_000
+const CACHE = 8_000
 
 /** An open file. Its methods throw what node:sqlite throws. */
 export class Connection implements Sql {
