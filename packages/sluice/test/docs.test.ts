@@ -128,6 +128,18 @@ test('docs/reference/configuration.md has every variable that the code reads', (
   assert.deepEqual(sorted(described), sorted(own))
 })
 
+test('the size of batches is told as it is', () => {
+  const source = page('packages/engine/src/load.ts')
+  const [, rows] = /^const BATCH_ROWS = ([\d_]+)$/m.exec(source)!
+  const [, forPostgres, forSqlite] =
+    /^const BATCH_BYTES = \{ postgres: (\d+) \* 1024 \* 1024, sqlite: (\d+) \* 1024 \* 1024 \}$/m.exec(source)!
+  for (const path of ['README.md', 'ARCHITECTURE.md', 'docs/guide.md', 'docs/decisions/0010-batch-size.md']) {
+    for (const size of [rows!.replaceAll('_', ','), `${forPostgres} MiB`, `${forSqlite} MiB`]) {
+      assert.ok(page(path).includes(size), `${path} does not tell ${size}`)
+    }
+  }
+})
+
 for (const path of pages()) {
   test(`the links of ${path} lead somewhere`, () => {
     for (const link of links(page(path)).filter((one) => !/^https?:/.test(one))) {
