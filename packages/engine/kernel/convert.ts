@@ -233,13 +233,20 @@ function skipTo(next: usize): void {
 
 /** CONVERT_DONE: the record is a row or a reject. Anything but that and CONVERT_LARGE_ROW: nothing was done. */
 function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usize): i32 {
+  // Locals, because the compiler must load a global again after every call and store.
+  const encoding = Convert.encoding
+  const columnCount = Convert.columnCount
+  const index = Convert.cursor
+  const input = Scan.input
+  const quote = Scan.quote
+  const emptyIsNull = onlyEmptyIsNull
   const bound = Convert.rowOverhead + length * Convert.textFactor
   const rowStart = Convert.out
   let o = rowStart
-  if (Convert.encoding != SQLITE_PAGE) {
+  if (encoding != SQLITE_PAGE) {
     if (o + bound > Convert.outputLimit) return drainOrGrow(bound)
-    if (Convert.encoding == PG_BINARY) {
-      put16(o, Convert.columnCount)
+    if (encoding == PG_BINARY) {
+      put16(o, columnCount)
       o += 2
     }
   } else {
@@ -248,7 +255,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
   Convert.expanded = 0
   const firstError = Convert.errorCount
   let column = Convert.columns
-  for (let c: u32 = 0; c < Convert.columnCount; c++) {
+  for (let c: u32 = 0; c < columnCount; c++) {
     const cell = load<u32>(column, AT_CELL)
     let start: usize = 0
     let end: usize = 0
@@ -258,21 +265,21 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
         column += COLUMN
         continue
       }
-      start = cellStart(cell)
-      end = cellEnd(cell)
+      start = cellStart(input, index, cell)
+      end = cellEnd(input, index, cell)
     }
     // Most cells are plain text: checked while they are copied.
-    if (load<u16>(column, AT_FLAGS) & IS_PLAIN && start < end && <i32>load<u8>(start) != Scan.quote) {
+    if (load<u16>(column, AT_FLAGS) & IS_PLAIN && start < end && <i32>load<u8>(start) != quote) {
       const size = end - start
-      if (onlyEmptyIsNull && size <= <usize>load<u32>(column, AT_MAX_LENGTH)) {
-        if (Convert.encoding == PG_BINARY) {
+      if (emptyIsNull && size <= <usize>load<u32>(column, AT_MAX_LENGTH)) {
+        if (encoding == PG_BINARY) {
           if (copyText(o + 4, start, end)) {
             put32(o, <u32>size)
             o += 4 + size
             column += COLUMN
             continue
           }
-        } else if (Convert.encoding == SQLITE_PAGE && copyText(Page.bodyEnd, start, end)) {
+        } else if (encoding == SQLITE_PAGE && copyText(Page.bodyEnd, start, end)) {
           addTextOfBody(size)
           column += COLUMN
           continue
@@ -282,10 +289,10 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
     const reason = readCell(column, c, cell, start, end)
     if (reason != SOUND) {
       addError(c, reason, start, end, reason == TEST_FAILED ? message : 0)
-    } else if (Convert.encoding == PG_BINARY) {
+    } else if (encoding == PG_BINARY) {
       if (Convert.expanded && rowStart + bound + Convert.expanded > Convert.outputLimit) return undo(firstError, bound)
       o = putPgBinary(o, column)
-    } else if (Convert.encoding == PG_TEXT) {
+    } else if (encoding == PG_TEXT) {
       if (Convert.expanded && rowStart + bound + Convert.expanded > Convert.outputLimit) return undo(firstError, bound)
       o = putPgText(o, column)
       store<u8>(o++, 9)
@@ -297,7 +304,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
   if (fields > Convert.sourceCells) {
     const most = min(fields, Convert.sourceCells + EXTRA_CELLS)
     for (let cell = Convert.sourceCells; cell < most; cell++) {
-      addError(cell, EXTRA_CELL, cellStart(cell), cellEnd(cell), 0)
+      addError(cell, EXTRA_CELL, cellStart(input, index, cell), cellEnd(input, index, cell), 0)
     }
   }
   if (Convert.errorCount > firstError) {
@@ -305,7 +312,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
     return CONVERT_DONE
   }
   let status = CONVERT_DONE
-  if (Convert.encoding == SQLITE_PAGE) {
+  if (encoding == SQLITE_PAGE) {
     let placed = endRow(Convert.rowid)
     if (placed == ROW_NEEDS_PAGE) {
       endPage()
@@ -325,7 +332,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
     Convert.rowid++
   } else {
     // The last tab of a text row becomes its line end.
-    if (Convert.encoding == PG_TEXT) store<u8>(o - 1, 10)
+    if (encoding == PG_TEXT) store<u8>(o - 1, 10)
     Convert.out = o
   }
   store<u32>(Convert.rowStarts + (<usize>Convert.rows << 2), <u32>(Convert.at - Scan.input) + Convert.startsOffset)
@@ -335,13 +342,13 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
 
 // @ts-ignore: decorator
 @inline
-function cellStart(cell: u32): usize {
-  return Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4 - 4) >> 2)
+function cellStart(input: usize, index: usize, cell: u32): usize {
+  return input + (load<u32>(index + <usize>cell * 4 - 4) >> 2)
 }
 // @ts-ignore: decorator
 @inline
-function cellEnd(cell: u32): usize {
-  return Scan.input + (load<u32>(Convert.cursor + <usize>cell * 4) >> 2) - 1
+function cellEnd(input: usize, index: usize, cell: u32): usize {
+  return input + (load<u32>(index + <usize>cell * 4) >> 2) - 1
 }
 
 /** Completes the page that is being filled, if it has a row; the output then ends behind it. */
