@@ -52,7 +52,7 @@ const PERCENT_AFTER = 1_000
  */
 export async function load(options: LoadOptions): Promise<Receipt> {
   const notice = options.onNotice ?? (() => undefined)
-  const sources = await openSources(options.source, options.sourceName ?? 'stream')
+  const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
   try {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
@@ -108,6 +108,7 @@ async function runJob(
       const committer = new Committer(database, store, lease, { notice, signal: options.signal, renewMs })
       try {
         const head = await headOfSource()
+        await patiently(() => noteHeader(prepared, segment, head.header))
         const begun = claimed.committed.byte > 0
         const from = begun ? claimed.committed : { ...head.start, record: records }
         const end = await loadSource(options, database, prepared, {
@@ -118,6 +119,7 @@ async function runJob(
           meter,
           rejectFile,
           staging,
+          segment,
         })
         records = end.record
         meter.nextSource(end.byte)
@@ -142,6 +144,13 @@ async function runJob(
   }
 }
 
+/** Keeps the header of a source whose columns stand in another order: its rejects are read by it later. */
+async function noteHeader({ job, settings, store }: PreparedJob, segment: number, header: string[]): Promise<void> {
+  if (JSON.stringify(settings.headers?.[segment] ?? settings.header) === JSON.stringify(header)) return
+  settings.headers = { ...settings.headers, [segment]: header }
+  await store.saveSettings(job.jobId, settings)
+}
+
 interface SourceLoad {
   source: Source
   head: SourceHead
@@ -150,6 +159,7 @@ interface SourceLoad {
   meter: Meter
   rejectFile: RejectFile | undefined
   staging: Staging | undefined
+  segment: number
 }
 
 /**
@@ -162,7 +172,7 @@ async function loadSource(
   prepared: PreparedJob,
   work: SourceLoad,
 ): Promise<Position> {
-  const { source, head, from, committer, meter, rejectFile, staging } = work
+  const { source, head, from, committer, meter, rejectFile, staging, segment } = work
   const { signal, write = 'copy', maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
   const { program } = planSource(options, database, prepared, source, head)
   const encoding = database.encodingFor(program.columns, write)
@@ -185,7 +195,7 @@ async function loadSource(
     ;[batch, other] = [other, batch]
     committing = committer.commit(full).then(async ({ outcome, rejects }) => {
       meter.committed(full.records, outcome, rejects, full.to)
-      await rejectFile?.append(rejects)
+      await rejectFile?.append(rejects.map((reject) => ({ ...reject, segment })))
       judge(options, meter, false)
     })
     // Its error is thrown by whoever awaits it next.

@@ -11,7 +11,9 @@ const OWN_COLUMNS = ['sluice_record', 'sluice_line', 'sluice_column', 'sluice_co
  */
 const FORMULA = /^(?:[=+\-@\t\r\n]|\xef\xbc[\x8b\x8d\x9d\xa0])/
 
-type Shape = Pick<Settings, 'header' | 'dialect'>
+type Shape = Pick<Settings, 'header' | 'headers' | 'dialect'>
+/** A reject, and which source of the job it is of. */
+type Placed<T = Reject> = T & { segment: number }
 
 /** A cell as the CSV of rejects has it. */
 export interface RejectCell {
@@ -34,12 +36,12 @@ export function headName(name: string): string {
  * Makes lines of a CSV of rejects: the cells of the record as far as it can be taken apart, then where and why it was refused.
  * A cell that a spreadsheet would take for a formula gets an apostrophe, and is named in `sluice_guarded` so that it can be taken off again.
  */
-export function rejectLine(shape: Shape): (reject: Reject) => Uint8Array {
+export function rejectLine(shape: Shape): (reject: Placed) => Uint8Array {
   const cellsOf = rejectCells(shape)
   const { nullWords } = shape.dialect
   return (reject) => {
     const guarded: string[] = []
-    const cells = cellsOf(reject).map(({ text, isNull }, i) => {
+    const cells = cellsOf(reject).cells.map(({ text, isNull }, i) => {
       if (isNull) return text
       if (FORMULA.test(text)) guarded.push(guardedName(shape.header[i]!))
       // What is NULL without quotes is text within them.
@@ -56,23 +58,28 @@ export function rejectLine(shape: Shape): (reject: Reject) => Uint8Array {
  * Takes a rejected record apart, into one cell for each column. A record that cannot be taken apart stands whole in the
  * first column. Cells too many stay in the last one, so that none is lost and the columns of sluice stay in their places.
  */
-export function rejectCells({ header, dialect }: Shape): (reject: Pick<Reject, 'raw'>) => RejectCell[] {
+export function rejectCells(shape: Shape) {
+  const { header, dialect } = shape
   const nothing: RejectCell = { text: '', isNull: true }
-  return ({ raw }) => {
+  return ({ raw, segment }: Placed<Pick<Reject, 'raw'>>): { cells: RejectCell[]; isWhole: boolean } => {
     const [parsed] = readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE })
-    if (!parsed || parsed.fault) {
-      return header.map((_, i) => (i === 0 ? { text: Buffer.from(raw).toString('latin1'), isNull: false } : nothing))
+    // Headers become known one after the other.
+    const own = shape.headers?.[segment]
+    if (!parsed || parsed.fault || (own && parsed.cells.length !== own.length)) {
+      const whole = { text: Buffer.from(raw).toString('latin1'), isNull: false }
+      return { cells: header.map((_, i) => (i === 0 ? whole : nothing)), isWhole: true }
     }
-    const cells = parsed.cells.map(({ bytes, quoted, text }) => ({
+    const read = parsed.cells.map(({ bytes, quoted, text }) => ({
       text: Buffer.from(bytes).toString('latin1'),
       isNull: !quoted && dialect.nullWords.includes(text),
     }))
-    const last = header.length - 1
-    return header.map((_, i) => {
-      if (i < last || cells.length <= header.length) return cells[i] ?? nothing
-      const rest = cells.slice(i).map(({ text }) => text)
-      return { text: rest.join(dialect.delimiter), isNull: false }
-    })
+    if (own) return { cells: header.map((name) => read[own.indexOf(name)] ?? nothing), isWhole: false }
+    const cells = header.map((_, i) => read[i] ?? nothing)
+    if (read.length > header.length) {
+      const rest = read.slice(header.length - 1).map(({ text }) => text)
+      cells[header.length - 1] = { text: rest.join(dialect.delimiter), isNull: false }
+    }
+    return { cells, isWhole: false }
   }
 }
 
@@ -82,7 +89,7 @@ const INSIDE = { byte: 1, line: 1, record: 0 }
 /** A CSV of rejects, a page of lines at a time. */
 export async function* rejectsCsv(
   job: { settings: unknown },
-  pages: AsyncIterable<Reject[]>,
+  pages: AsyncIterable<Placed[]>,
 ): AsyncGenerator<Uint8Array, void, void> {
   const settings = job.settings as Settings
   const toLine = rejectLine(settings)

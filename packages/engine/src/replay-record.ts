@@ -21,20 +21,24 @@ export type Composed = string | { errors: RejectError[] }
  * @param extra Cells in front of those of the source.
  */
 export function composer(
-  settings: Pick<Settings, 'header' | 'dialect'>,
+  settings: Pick<Settings, 'header' | 'headers' | 'dialect'>,
   extra: (reject: Reject & { segment: number }) => string[],
 ): (correction: Correction, reject: Reject & { segment: number }) => Composed {
-  const { header, dialect } = settings
+  const { header, headers, dialect } = settings
   const printed = rejectCells(settings)
-  const fromRaw = (raw: Uint8Array): string[] | RejectError[] => {
+  const fromRaw = (raw: Uint8Array, segment: number): string[] | RejectError[] => {
+    const own = headers?.[segment] ?? header
     const records = [...readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE }).take(2)]
     const [only] = records
     if (records.length !== 1 || !only) {
       const what = records.length === 0 ? 'is empty' : 'holds more than one record'
       return [{ column: null, code: 'quote-error', message: `the corrected text ${what}`, value: null }]
     }
-    if (only.fault) return [errorOf(only.fault.reason, header[only.fault.cell] ?? null)]
-    return miscounted(only.cells, header) ?? only.cells.map((cell) => cellOf(cell, dialect))
+    if (only.fault) return [errorOf(only.fault.reason, own[only.fault.cell] ?? null)]
+    const errors = miscounted(only.cells, own) ?? unplaced(own, header)
+    if (errors) return errors
+    const cells = only.cells.map((cell) => cellOf(cell, dialect))
+    return own === header ? cells : header.map((name) => cells[own.indexOf(name)] ?? NULL)
   }
 
   return ({ given }, reject) => {
@@ -42,13 +46,13 @@ export function composer(
     if ('raw' in given) {
       // What was cut when it was kept is still cut, unless its length says that it is whole again.
       const isCut = reject.rawLength > reject.raw.length && given.rawLength !== given.raw.length
-      found = isCut ? [cutError(reject)] : fromRaw(given.raw)
+      found = isCut ? [cutError(reject)] : fromRaw(given.raw, reject.segment)
     } else {
-      const before = printed(reject)
+      const { cells: before, isWhole } = printed(reject)
       if (reject.rawLength > reject.raw.length) found = [cutError(reject)]
-      else if (given.cells.every(({ text }, i) => text === before[i]!.text)) found = fromRaw(reject.raw)
-      else if (isWhole(reject, dialect) && given.cells.slice(1).every(({ text }) => text === '')) {
-        found = fromRaw(Buffer.from(given.cells[0]!.text, 'latin1'))
+      else if (given.cells.every(({ text }, i) => text === before[i]!.text)) found = fromRaw(reject.raw, reject.segment)
+      else if (isWhole && given.cells.slice(1).every(({ text }) => text === '')) {
+        found = fromRaw(Buffer.from(given.cells[0]!.text, 'latin1'), reject.segment)
       } else {
         found = given.cells.map(({ text, quoted }) =>
           !quoted && dialect.nullWords.includes(text) ? NULL : quote(text),
@@ -63,10 +67,12 @@ export function composer(
 /** A position that is not the source's start, where a byte order mark would be skipped. */
 const INSIDE = { byte: 1, line: 1, record: 0 }
 
-/** Whether the reject could not be taken apart, so that its CSV has all of it in the first cell. */
-function isWhole({ raw }: Reject, dialect: Dialect): boolean {
-  const [parsed] = readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE })
-  return !parsed || parsed.fault !== undefined
+/** Columns of a source that the job's first one does not have: a replay has no place for them. */
+function unplaced(own: string[], header: string[]): RejectError[] | undefined {
+  const others = own === header ? [] : own.filter((name) => !header.includes(name))
+  if (others.length === 0) return undefined
+  const message = 'the first source of the job does not have this column, so the record cannot be replayed'
+  return others.slice(0, ERRORS_LIMIT).map((column) => ({ column, code: 'extra-cell', message, value: null }))
 }
 
 function cellOf({ bytes, quoted, text }: Cell, { nullWords }: Dialect): string {

@@ -13,6 +13,8 @@ export interface Settings {
   dialect: Dialect
   /** Header of the first source. */
   header: string[]
+  /** Headers of other sources, by segment, where they are not the same. */
+  headers?: Record<string, string[]>
   /** The schema that rules the load: the user's, or the inferred one where the job made the table. */
   schema: TableSchema | null
   /** The schema of the sample; it decides for columns that have no type of their own. */

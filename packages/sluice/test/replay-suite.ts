@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { writeFileSync } from 'node:fs'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Database, openDatabase } from '@sluice/engine'
@@ -202,6 +202,31 @@ export function replaySuite(urlFor: (folder: string) => Promise<string>): void {
       [3, jobId, 'in.csv', 4],
       [10, jobId, 'in.csv', 12],
     ])
+  })
+
+  test('each file of a job is read by its own header', async () => {
+    const cwd = temporaryFolder()
+    const to = await urlFor(cwd)
+    const table = `t${randomUUID().slice(0, 8)}`
+    writeFileSync(join(cwd, 'a.csv'), 'id,name,note\n1,a,b\nx2,c,d\n')
+    writeFileSync(join(cwd, 'b.csv'), 'note,id,name\nn,3,m\no,x4,p\nq,x5,r\n')
+    const fields = [{ name: 'id', type: 'integer' }, { name: 'name' }, { name: 'note' }]
+    writeFileSync(join(cwd, 'schema.json'), JSON.stringify({ fields }))
+    const flags = ['--table', table, '--schema', 'schema.json', '--to', to, '--json', '--rejects', 'rejects.csv']
+    const loaded = await sluice(['load', 'a.csv', 'b.csv', ...flags], { cwd })
+    const { jobId } = JSON.parse(loaded.stdout)
+    const print = (...form: string[]) => sluice(['rejects', jobId, '--to', to, ...form], { cwd })
+    const csv = (await print()).stdout
+    assert.deepEqual(
+      parse(csv).map((cells: string[]) => cells.slice(0, 4).join()),
+      ['id,name,note,sluice_record', 'x2,c,d,2', 'x4,p,o,4', 'x5,r,q,5'],
+    )
+    assert.equal(readFileSync(join(cwd, 'rejects.csv'), 'utf8'), csv)
+    const replay = (input: string) => sluice(['replay', '-', '--job', jobId, '--to', to, '--json'], { cwd, input })
+    assert.deepEqual(told(await replay(csv.replaceAll(/\nx([24])/g, '\n$1'))), [2, 1, 0, 5, 4, 1])
+    assert.deepEqual(told(await replay((await print('--ndjson')).stdout.replace('q,x5', 'q,5'))), [1, 0, 0, 5, 5, 0])
+    const rows = await inDatabase(to, (database) => database.query(`SELECT id, name, note FROM ${table} ORDER BY id`))
+    assert.equal(rows.map((row) => Object.values(row).join('')).join(), '1ab,2cd,3mn,4po,5rq')
   })
 
   test('a replay that is killed anywhere loads nothing twice', async () => {

@@ -153,6 +153,10 @@ export class JobStore {
     return rows.map(toJob)
   }
 
+  async saveSettings(jobId: string, settings: unknown): Promise<void> {
+    await this.#run('UPDATE ingestion_jobs SET settings = $2 WHERE job_id = $1', [jobId, JSON.stringify(settings)])
+  }
+
   /** The segments of a job, in order. */
   async checkpoints(jobId: string): Promise<Checkpoint[]> {
     const rows = await this.#run('SELECT * FROM ingestion_checkpoints WHERE job_id = $1 ORDER BY segment', [jobId])

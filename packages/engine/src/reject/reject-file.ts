@@ -6,9 +6,9 @@ import type { Reject } from './reject.ts'
 export class RejectFile {
   readonly #file: FileHandle
   readonly #path: string
-  readonly #toLine: (reject: Reject) => Uint8Array
+  readonly #toLine: (reject: Reject & { segment: number }) => Uint8Array
 
-  private constructor(file: FileHandle, path: string, toLine: (reject: Reject) => Uint8Array) {
+  private constructor(file: FileHandle, path: string, toLine: (reject: Reject & { segment: number }) => Uint8Array) {
     this.#file = file
     this.#path = path
     this.#toLine = toLine
@@ -18,7 +18,11 @@ export class RejectFile {
    * Makes the file, or empties it, and writes its first line.
    * @throws SluiceError SLUICE_CONFIG when it cannot be written
    */
-  static async open(path: string, head: Uint8Array, toLine: (reject: Reject) => Uint8Array): Promise<RejectFile> {
+  static async open(
+    path: string,
+    head: Uint8Array,
+    toLine: (reject: Reject & { segment: number }) => Uint8Array,
+  ): Promise<RejectFile> {
     try {
       const file = await open(path, 'w')
       await file.write(head)
@@ -33,7 +37,7 @@ export class RejectFile {
   }
 
   /** @throws SluiceError SLUICE_CONFIG when writing fails, as on a full disk */
-  async append(rejects: Reject[]): Promise<void> {
+  async append(rejects: (Reject & { segment: number })[]): Promise<void> {
     if (rejects.length === 0) return
     try {
       await this.#file.appendFile(Buffer.concat(rejects.map(this.#toLine)))
