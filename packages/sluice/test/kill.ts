@@ -12,9 +12,9 @@ import { sluice, start, temporaryFolder } from './sluice.ts'
 import { LONG, outcomeOf, SEED, type Target } from './torture.ts'
 
 const ROWS = LONG ? 1_000_000 : 12_000
-/** In all, and the longest life of a process in ms. */
-const KILLS = LONG ? 85 : 5
-const LIFE = LONG ? 3_000 : 1_200
+/** At random times, and the longest life of a process in ms. With the failpoints the long form makes 200 kills. */
+const KILLS = LONG ? 184 : 5
+const LIFE = LONG ? 2_000 : 700
 
 /** In the order in which a load reaches them, each with the time at which it is to be reached. */
 const FAILPOINTS = [
@@ -93,7 +93,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
     test('a process that is stopped past its lease, and wakes, commits nothing more', async () => {
       const env = { SLUICE_LEASE_SECONDS: '1', SLUICE_FAILPOINTS: 'after-fill:4=delay=2500' }
       const stopped = start(command('t_stopped'), { cwd: folder, env })
-      for (let read = 0; read === 0; await delay(20)) {
+      for (let read = 0; read === 0 && stopped.child.exitCode === null; await delay(20)) {
         const [job] = await target
           .query("SELECT records_read FROM ingestion_jobs WHERE target_table = 't_stopped'")
           .catch(() => [])
@@ -126,25 +126,26 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
       else await finish('t_two')
     })
 
-    test('at random times', async () => {
-      let read = 0
-      for (let kill = 0; kill < KILLS; kill++) {
-        const { child, ended } = start(command('t_random'), { cwd: folder })
-        await Promise.race([delay(random.between(200, LIFE)), once(child, 'exit')])
-        child.kill('SIGKILL')
-        const { code, stderr } = await ended
-        assert.ok(code === null || code === 0, stderr)
-        const jobs = await target
-          .query("SELECT status, records_read FROM ingestion_jobs WHERE target_table = 't_random'")
-          .catch(() => [])
-        const [job] = jobs
-        assert.ok(Number(job?.records_read ?? 0) >= read)
-        read = Number(job?.records_read ?? 0)
-        if (job?.status === 'COMPLETED') break
+    test(`at ${KILLS} random times`, async () => {
+      for (let kills = 0, round = 0; kills < KILLS; round++) {
+        const table = `t_random_${round}`
+        const jobs = `SELECT status, records_read FROM ingestion_jobs WHERE target_table = '${table}'`
+        let job: Record<string, unknown> | undefined
+        while (kills < KILLS && job?.status !== 'COMPLETED') {
+          const { child, ended } = start(command(table), { cwd: folder })
+          await Promise.race([delay(random.between(200, LIFE)), once(child, 'exit')])
+          child.kill('SIGKILL')
+          const { code, stderr } = await ended
+          assert.ok(code === null || code === 0, stderr)
+          if (code === null) kills++
+          const read = Number(job?.records_read ?? 0)
+          ;[job] = await target.query(jobs).catch(() => [])
+          assert.ok(Number(job?.records_read ?? 0) >= read)
+        }
+        if (job?.status === 'COMPLETED') assert.deepEqual(await outcomeOf(target, table), undisturbed)
+        else await finish(table)
+        await target.query(`DROP TABLE ${table}`)
       }
-      const [job] = await target.query("SELECT status FROM ingestion_jobs WHERE target_table = 't_random'")
-      if (job?.status === 'COMPLETED') assert.deepEqual(await outcomeOf(target, 't_random'), undisturbed)
-      else await finish('t_random')
     })
   })
 }
