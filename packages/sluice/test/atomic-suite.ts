@@ -216,6 +216,21 @@ export function atomicSuite(urlFor: (folder: string) => Promise<string>): void {
     await database.close()
   })
 
+  test('a key that is taken between staging and publishing stops the load, and nothing is published', async () => {
+    const { database, run, create, names, staged, table } = await prepared()
+    await create()
+    await run(['--atomic'], { SLUICE_FAILPOINTS: 'before-publish=kill' })
+    await database.query(`INSERT INTO ${table} (id, name) VALUES (2, 'meanwhile')`)
+    const stopped = await run(['--atomic'])
+    assert.equal(stopped.code, 1)
+    assert.match(stopped.stderr, /Nothing was published.*--restart/)
+    assert.deepEqual(await names(), [...OLD, 'meanwhile'])
+    assert.deepEqual(counts(await run(['--atomic', '--restart'])), [2_000, 1_978, 22])
+    assert.deepEqual(await names(), [...OLD, 'meanwhile', ...NEW.slice(2)])
+    assert.deepEqual(await staged(), [])
+    await database.close()
+  })
+
   test('rows without a parent are found while they are staged', async () => {
     const { cwd, database, run, names, table } = await prepared()
     await database.query(`CREATE TABLE ${table}_p (id int PRIMARY KEY)`)
