@@ -15,6 +15,11 @@ export class Cell {
   static int: i64 = 0
   static float: f64 = 0
 
+  /** Bytes beyond the usual that the decimals with exponents of the row at hand take. */
+  static expanded: usize = 0
+  /** Ordinal of the message of the last HAS_TEST that failed. */
+  static message: u32 = 0
+
   /** Areas for texts that had to be rewritten; transforms go from one to the other. */
   static scratch: usize = 0
   static other: usize = 0

@@ -1,23 +1,9 @@
 // From the index of scan/ to rows and rejects: for each record, for each column of the program, one cell at a time through
 // NULL test, validity, transforms, type, constraints and encoder. A record with an error leaves no bytes behind.
-import { inWords, put16, put32 } from './bytes'
+import { put16, put32 } from './bytes'
 import { Cell } from './cell'
-import { checkBoolean } from './columns/boolean'
-import { checkEmail } from './columns/email'
-import { checkJson } from './columns/json'
-import {
-  checkFloat,
-  checkInteger,
-  checkNumeric,
-  compareDecimal,
-  Decimal,
-  decimalAsDouble,
-  decimalAsInteger,
-  toFloat,
-} from './columns/number'
-import { checkDate, checkTime, checkTimestamp } from './columns/temporal'
-import { checkText, codePoints, copyText, nullsEmpty, transform } from './columns/text'
-import { checkUuid } from './columns/uuid'
+import { Nulls, readCell } from './check'
+import { copyText } from './columns/text'
 import { putPgBinary } from './encode/pg-binary'
 import { putPgText } from './encode/pg-text'
 import {
@@ -33,64 +19,19 @@ import {
   ROW_NEEDS_PAGE,
   ROW_TOO_LARGE,
 } from './encode/sqlite-page'
-import { hostTest } from './host'
+import { AT_CELL, AT_FLAGS, AT_MAX_LENGTH, COLUMN, FROM_LINE, HAS_TEST, IS_PLAIN } from './program'
+import { EXTRA_CELL, MISSING_CELL, SOUND, TEST_FAILED } from './reasons'
 import {
-  AT_CELL,
-  AT_CONSTANT,
-  AT_CONSTANT_LENGTH,
-  AT_ENUM,
-  AT_FLAGS,
-  AT_MAX,
-  AT_MAX_DECIMAL,
-  AT_MAX_LENGTH,
-  AT_MIN,
-  AT_MIN_DECIMAL,
-  AT_MIN_LENGTH,
-  AT_STORAGE,
-  AT_TRANSFORMS,
-  AT_TYPE,
-  COLUMN,
-  FROM_CONSTANT,
-  FROM_LINE,
-  HAS_ENUM,
-  HAS_LENGTH,
-  HAS_MAX,
-  HAS_MIN,
-  HAS_REQUIRED,
-  HAS_TEST,
-  HAS_TRANSFORMS,
-  IS_PLAIN,
-  STORE_PG_FLOAT8,
-  STORE_SQLITE_EXACT,
-  STORE_SQLITE_REAL,
-  TYPE_BOOLEAN,
-  TYPE_DATE,
-  TYPE_EMAIL,
-  TYPE_FLOAT8,
-  TYPE_INTEGER,
-  TYPE_JSON,
-  TYPE_NUMERIC,
-  TYPE_TEXT,
-  TYPE_TIME,
-  TYPE_TIMESTAMP,
-  TYPE_TIMESTAMPTZ,
-  TYPE_UUID,
-} from './program'
-import {
-  DIGITS_LOST,
-  EXTRA_CELL,
-  MISSING_CELL,
-  NOT_IN_ENUM,
-  NOT_NUMBER,
-  REQUIRED,
-  SOUND,
-  TEST_FAILED,
-  TOO_LARGE,
-  TOO_LONG,
-  TOO_SHORT,
-  TOO_SMALL,
-} from './reasons'
-import { behindLineEnd, COMMENT, FAULT, FAULT_BYTES, FIELD_END, lines, RECORD_END, Scan, withoutTrailingReturns } from './scan/csv'
+  behindLineEnd,
+  COMMENT,
+  FAULT,
+  FAULT_BYTES,
+  FIELD_END,
+  lines,
+  RECORD_END,
+  Scan,
+  withoutTrailingReturns,
+} from './scan/csv'
 
 export const PG_BINARY: u32 = 0
 export const PG_TEXT: u32 = 1
@@ -156,8 +97,6 @@ export class Convert {
   static wanted: usize = 0
   static large: usize = 0
   static largeEnd: usize = 0
-  /** Bytes beyond the usual that the row's decimals with exponents took. */
-  static expanded: usize = 0
 }
 
 /** The lists of rows, rejects and errors were taken away. */
@@ -239,7 +178,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
   const index = Convert.cursor
   const input = Scan.input
   const quote = Scan.quote
-  const emptyIsNull = onlyEmptyIsNull
+  const emptyIsNull = Nulls.onlyEmpty
   const bound = Convert.rowOverhead + length * Convert.textFactor
   const rowStart = Convert.out
   let o = rowStart
@@ -252,7 +191,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
   } else {
     beginRow()
   }
-  Convert.expanded = 0
+  Cell.expanded = 0
   const firstError = Convert.errorCount
   let column = Convert.columns
   for (let c: u32 = 0; c < columnCount; c++) {
@@ -286,14 +225,14 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
         }
       }
     }
-    const reason = readCell(column, c, cell, start, end)
+    const reason = readCell(column, c, cell, start, end, Convert.line)
     if (reason != SOUND) {
-      addError(c, reason, start, end, reason == TEST_FAILED ? message : 0)
+      addError(c, reason, start, end, reason == TEST_FAILED ? Cell.message : 0)
     } else if (encoding == PG_BINARY) {
-      if (Convert.expanded && rowStart + bound + Convert.expanded > Convert.outputLimit) return undo(firstError, bound)
+      if (Cell.expanded && rowStart + bound + Cell.expanded > Convert.outputLimit) return undo(firstError, bound)
       o = putPgBinary(o, column)
     } else if (encoding == PG_TEXT) {
-      if (Convert.expanded && rowStart + bound + Convert.expanded > Convert.outputLimit) return undo(firstError, bound)
+      if (Cell.expanded && rowStart + bound + Cell.expanded > Convert.outputLimit) return undo(firstError, bound)
       o = putPgText(o, column)
       store<u8>(o++, 9)
     } else {
@@ -363,7 +302,7 @@ export function finishPage(): void {
 
 function undo(firstError: u32, bound: usize): i32 {
   Convert.errorCount = firstError
-  return drainOrGrow(bound + Convert.expanded)
+  return drainOrGrow(bound + Cell.expanded)
 }
 
 function drainOrGrow(bytes: usize): i32 {
@@ -401,204 +340,4 @@ function rejectFault(next: usize): void {
   Convert.cursor += 4
   Convert.records++
   skipTo(next)
-}
-
-/** Ordinal of the message of the last HAS_TEST that failed. */
-let message: u32 = 0
-
-/** Takes one cell to its checked value (in Cell, Decimal): SOUND or why not. */
-function readCell(column: usize, ordinal: u32, cell: u32, start: usize, end: usize): u32 {
-  const flags = <u32>load<u16>(column, AT_FLAGS)
-  Cell.isNull = false
-  if (cell < FROM_LINE) {
-    Cell.start = start
-    Cell.end = end
-    Cell.quoted = start < end && <i32>load<u8>(start) == Scan.quote
-    if (Cell.quoted) unquote()
-    else if (isNullWord()) Cell.isNull = true
-  } else if (cell == FROM_CONSTANT) {
-    const length = load<u32>(column, AT_CONSTANT_LENGTH)
-    Cell.start = load<u32>(column, AT_CONSTANT)
-    Cell.end = Cell.start + length
-    Cell.quoted = true
-    Cell.isNull = length == u32.MAX_VALUE
-  } else {
-    Cell.int = Convert.line
-    return SOUND
-  }
-  if (Cell.isNull) return flags & HAS_REQUIRED ? REQUIRED : SOUND
-
-  const type = load<u8>(column, AT_TYPE)
-  if (flags & HAS_TRANSFORMS) {
-    const validity = checkText(Cell.start, Cell.end)
-    if (validity != SOUND) return validity
-    transform(column + AT_TRANSFORMS)
-    if (Cell.start == Cell.end && nullsEmpty(column + AT_TRANSFORMS)) {
-      Cell.isNull = true
-      return flags & HAS_REQUIRED ? REQUIRED : SOUND
-    }
-  }
-  const textStart = Cell.start
-  const textEnd = Cell.end
-  const reason = checkType(column, type, (flags & HAS_TRANSFORMS) != 0)
-  if (reason != SOUND) {
-    // Bytes that are no text at all are what is wrong first.
-    const validity = checkText(textStart, textEnd)
-    return validity != SOUND ? validity : reason
-  }
-  // A column of text stores the spaces around the value too.
-  Cell.start = textStart
-  Cell.end = textEnd
-  return flags & (HAS_ENUM | HAS_MIN | HAS_MAX | HAS_LENGTH | HAS_TEST)
-    ? checkConstraints(column, ordinal, flags, type, textStart, textEnd)
-    : SOUND
-}
-
-/** Takes the quotes off the cell, and doubled or escaped ones out of it. */
-function unquote(): void {
-  const s = Cell.start + 1
-  const t = Cell.end - 1
-  const quote = <u8>Scan.quote
-  const special = Scan.escape < 0 ? quote : <u8>Scan.escape
-  const wanted = i8x16.splat(<i8>special)
-  let found = false
-  for (let p = s; p < t; p += 16) {
-    let bits = <u32>i8x16.bitmask(i8x16.eq(v128.load(p), wanted))
-    if (t - p < 16) bits &= (1 << <u32>(t - p)) - 1
-    if (bits) {
-      found = true
-      break
-    }
-  }
-  if (!found) {
-    Cell.start = s
-    Cell.end = t
-    return
-  }
-  const to = Cell.other
-  let o = to
-  let p = s
-  while (p < t) {
-    const c = load<u8>(p)
-    if (c == special && p + 1 < t) {
-      const following = load<u8>(p + 1)
-      if (following == quote || following == special) p++
-    }
-    store<u8>(o++, load<u8>(p++))
-  }
-  Cell.other = Cell.scratch
-  Cell.scratch = to
-  Cell.start = to
-  Cell.end = o
-}
-
-/** Word list of the cells that mean NULL; 0: none. */
-let nullWords: usize = 0
-let onlyEmptyIsNull: bool = true
-
-export function setNullWords(list: usize, onlyEmpty: bool): void {
-  nullWords = list
-  onlyEmptyIsNull = onlyEmpty
-}
-
-// @ts-ignore: decorator
-@inline
-function isNullWord(): bool {
-  if (onlyEmptyIsNull) return Cell.start == Cell.end
-  return nullWords != 0 && inWords(nullWords, Cell.start, <u32>(Cell.end - Cell.start))
-}
-
-/** `valid`: the text is known to be valid UTF-8 without NUL. */
-function checkType(column: usize, type: u8, valid: bool): u32 {
-  switch (type) {
-    case TYPE_TEXT:
-      return valid ? SOUND : checkText(Cell.start, Cell.end)
-    case TYPE_INTEGER:
-      return checkInteger(column, load<i64>(column, AT_MIN), load<i64>(column, AT_MAX))
-    case TYPE_NUMERIC: {
-      const reason = checkNumeric(column)
-      // Only an exponent makes a decimal longer than its text.
-      const digits = Decimal.wholeLength + Decimal.fractionLength
-      if (reason == SOUND && digits > Cell.end - Cell.start) Convert.expanded += digits
-      const storage = load<u8>(column, AT_STORAGE)
-      if (reason != SOUND) return reason
-      if (storage == STORE_PG_FLOAT8 || storage == STORE_SQLITE_REAL) return storedFloat(storage)
-      if (storage == STORE_SQLITE_EXACT && !decimalAsInteger() && !decimalAsDouble()) return DIGITS_LOST
-      return SOUND
-    }
-    case TYPE_FLOAT8: {
-      const reason = checkFloat(column)
-      return reason == SOUND ? withoutNan(load<u8>(column, AT_STORAGE)) : reason
-    }
-    case TYPE_BOOLEAN:
-      return checkBoolean(column)
-    case TYPE_DATE:
-      return checkDate(column)
-    case TYPE_TIME:
-      return checkTime(column)
-    case TYPE_TIMESTAMP:
-      return checkTimestamp(column, false)
-    case TYPE_TIMESTAMPTZ:
-      return checkTimestamp(column, true)
-    case TYPE_UUID:
-      return checkUuid(Cell.digits)
-    case TYPE_EMAIL: {
-      const validity = valid ? SOUND : checkText(Cell.start, Cell.end)
-      return validity != SOUND ? validity : checkEmail()
-    }
-    default: {
-      const validity = checkText(Cell.start, Cell.end)
-      return validity != SOUND ? validity : checkJson(column)
-    }
-  }
-}
-
-/** A decimal that goes into a column of doubles. */
-function storedFloat(storage: u8): u32 {
-  const reason = toFloat()
-  return reason == SOUND ? withoutNan(storage) : reason
-}
-
-/** SQLite would store NaN as NULL. */
-// @ts-ignore: decorator
-@inline
-function withoutNan(storage: u8): u32 {
-  return storage == STORE_SQLITE_REAL && isNaN(Cell.float) ? NOT_NUMBER : SOUND
-}
-
-function checkConstraints(column: usize, ordinal: u32, flags: u32, type: u8, start: usize, end: usize): u32 {
-  if (flags & HAS_ENUM && !inWords(load<u32>(column, AT_ENUM), start, <u32>(end - start))) return NOT_IN_ENUM
-  if (flags & (HAS_MIN | HAS_MAX)) {
-    if (type == TYPE_NUMERIC) {
-      if (flags & HAS_MIN && compareDecimal(load<u32>(column, AT_MIN_DECIMAL)) < 0) return TOO_SMALL
-      if (flags & HAS_MAX && compareDecimal(load<u32>(column, AT_MAX_DECIMAL)) > 0) return TOO_LARGE
-    } else if (type == TYPE_FLOAT8) {
-      // NaN is above everything, as PostgreSQL orders it.
-      if (flags & HAS_MIN && Cell.float < load<f64>(column, AT_MIN)) return TOO_SMALL
-      if (flags & HAS_MAX && !(Cell.float <= load<f64>(column, AT_MAX))) return TOO_LARGE
-    } else if (type == TYPE_INTEGER) {
-      // AT_MIN and AT_MAX hold the range of the type; the schema's bounds stand behind the pointers, as i64.
-      if (flags & HAS_MIN && Cell.int < load<i64>(load<u32>(column, AT_MIN_DECIMAL))) return TOO_SMALL
-      if (flags & HAS_MAX && Cell.int > load<i64>(load<u32>(column, AT_MAX_DECIMAL))) return TOO_LARGE
-    } else {
-      if (flags & HAS_MIN && Cell.int < load<i64>(column, AT_MIN)) return TOO_SMALL
-      if (flags & HAS_MAX && Cell.int > load<i64>(column, AT_MAX)) return TOO_LARGE
-    }
-  }
-  if (flags & HAS_LENGTH) {
-    const shortest = load<u32>(column, AT_MIN_LENGTH)
-    const longest = load<u32>(column, AT_MAX_LENGTH)
-    // A text has at least a code point for each four bytes and at most one for each byte.
-    const bytes = <u32>(end - start)
-    if (bytes > longest || bytes < shortest * 4) {
-      const length = codePoints(start, end)
-      if (length < shortest) return TOO_SHORT
-      if (length > longest) return TOO_LONG
-    }
-  }
-  if (flags & HAS_TEST) {
-    message = hostTest(ordinal, start, end)
-    if (message) return TEST_FAILED
-  }
-  return SOUND
 }

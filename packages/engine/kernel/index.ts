@@ -1,7 +1,8 @@
 // The kernel's door: what src/parse/kernel.ts calls. Pure functions over linear memory; JavaScript lays the areas out.
 import { Cell } from './cell'
 import { initEmail } from './columns/email'
-import { Convert, setNullWords } from './convert'
+import { setNullWords } from './check'
+import { Convert } from './convert'
 import { Page } from './encode/sqlite-page'
 import { lines, Scan, scan as scanInput } from './scan/csv'
 
