@@ -12,11 +12,12 @@ import { openStream } from './stream.ts'
 export async function openSources(
   source: string | string[] | Readable | AsyncIterable<Uint8Array>,
   streamName: string,
+  signal?: AbortSignal | undefined,
 ): Promise<Source[]> {
   if (typeof source !== 'string' && !Array.isArray(source)) {
     if (!(Symbol.asyncIterator in source))
       throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
-    return [openStream(source, streamName)]
+    return [openStream(source, streamName, signal)]
   }
   const sources: Source[] = []
   try {

@@ -5,9 +5,16 @@ import { CHUNK_BYTES, type Head, type Source } from './source.ts'
 /** How long the head waits for more once something is there: a slow source must show soon. */
 const HEAD_WAIT_MS = 1_000
 
-/** A stream of bytes, which can be read once. Chunks are passed on in pieces of at most 256 KiB. */
-export function openStream(chunks: AsyncIterable<Uint8Array | string>, name: string): Source {
-  return new StreamSource(chunks, name)
+/**
+ * A stream of bytes, which can be read once. Chunks are passed on in pieces of at most 256 KiB.
+ * @param signal ends the wait for the first bytes
+ */
+export function openStream(
+  chunks: AsyncIterable<Uint8Array | string>,
+  name: string,
+  signal?: AbortSignal | undefined,
+): Source {
+  return new StreamSource(chunks, name, signal)
 }
 
 class StreamSource implements Source {
@@ -19,11 +26,13 @@ class StreamSource implements Source {
   /** Asked for and not there yet. */
   #coming: Promise<Uint8Array | undefined> | undefined
   #asking = false
+  readonly #signal: AbortSignal | undefined
   #ended = false
 
-  constructor(chunks: AsyncIterable<Uint8Array | string>, name: string) {
+  constructor(chunks: AsyncIterable<Uint8Array | string>, name: string, signal: AbortSignal | undefined) {
     this.#chunks = chunks[Symbol.asyncIterator]()
     this.name = name
+    this.#signal = signal
   }
 
   async fingerprint(): Promise<null> {
@@ -34,10 +43,17 @@ class StreamSource implements Source {
     let length = 0
     let patience: Promise<'late'> | undefined
     const giveUp = new AbortController()
+    const interrupted = new Promise<never>((_, reject) => {
+      const fail = () =>
+        reject(new SluiceError('SLUICE_INTERRUPTED', `Interrupted while waiting for the first bytes of ${this.name}`))
+      if (this.#signal?.aborted) fail()
+      else this.#signal?.addEventListener('abort', fail, { once: true, signal: giveUp.signal })
+    })
+    interrupted.catch(() => undefined)
     try {
       while (length < bytes && !this.#ended) {
         this.#coming ??= this.#next()
-        const chunk = await (patience ? Promise.race([this.#coming, patience]) : this.#coming)
+        const chunk = await Promise.race([this.#coming, interrupted, ...(patience ? [patience] : [])])
         if (chunk === 'late') break
         this.#coming = undefined
         if (chunk === undefined) break

@@ -32,7 +32,7 @@ export function disagreement(given: HostileCase, encoding: Encoding, way: Way): 
 }
 
 /** The difference, what the kernel throws among it. */
-function difference(given: HostileCase, encoding: Encoding, way: Way): string | undefined {
+export function difference(given: HostileCase, encoding: Encoding, way: Way): string | undefined {
   const options = { ...given, encoding }
   const expected = twin(given.bytes, options)
   try {
@@ -45,7 +45,7 @@ function difference(given: HostileCase, encoding: Encoding, way: Way): string | 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('latin1')
 
 /** The first difference between what the twin and the kernel made of a source, for people; undefined where there is none. */
-function firstDifference(expected: TwinResult, actual: TwinResult): string | undefined {
+export function firstDifference(expected: TwinResult, actual: TwinResult): string | undefined {
   const left = lines(expected)
   const right = lines(actual)
   const at = left.findIndex((line, index) => line !== right[index])
