@@ -82,6 +82,9 @@ export function setLists(
 
 /** The areas that grow with the longest record. The output may move only while it is empty. */
 export function setBuffers(input: usize, output: usize, outputLimit: usize, scratch: usize, other: usize, body: usize): void {
+  // The records that wait in the index move along with the input.
+  Convert.at += input - Scan.input
+  Convert.end += input - Scan.input
   Scan.input = input
   Convert.output = output
   Convert.outputLimit = outputLimit
