@@ -41,6 +41,7 @@ export class Staging {
    * @throws SluiceError SLUICE_JOB when it is gone
    */
   async open(begun: boolean): Promise<void> {
+    await this.#checkRights()
     if (await this.#database.describe(this.table)) return
     if (begun) {
       throw new SluiceError(
@@ -53,6 +54,18 @@ export class Staging {
       await create(this.#database, this.table, this.stagedFor.table, this.stagedFor.keys.length > 0),
     )
     failpoint('after-create-staging')
+  }
+
+  /** What is missing is better told now than when all rows are staged. */
+  async #checkRights(): Promise<void> {
+    if (this.#mode === 'append' || this.#database.kind === 'sqlite') return
+    const target = quoteTable(this.stagedFor.table)
+    const [row] = await this.#database.query(`SELECT has_table_privilege($1, 'DELETE') AS granted`, [target])
+    if (row?.granted) return
+    throw new SluiceError(
+      'SLUICE_DATABASE',
+      `--mode replace deletes the old rows of ${target}, and this user may not: GRANT DELETE ON ${target} to it`,
+    )
   }
 
   /** Adds columns that a source of the job fills. */
@@ -98,7 +111,8 @@ export class Staging {
       throw new SluiceError(
         'SLUICE_DATABASE',
         `Nothing was published, because the table ${this.stagedFor.table.table} refuses the rows as a whole now: ` +
-          `${(error as Error).message} It was most likely changed since they were staged; --restart loads them anew`,
+          `${(error as Error).message} Where it was changed since they were staged, --restart loads them anew and makes rejects ` +
+          'of what does not fit; what a trigger, or a unique index on an expression or on some of the rows, refuses is not found before',
         { cause: new Error((error as Error).message) },
       )
     }
