@@ -257,6 +257,7 @@ export async function headOf(
   const { bytes, complete } = await source.head(SAMPLE_BYTES)
   if (bytes.length === 0)
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
+  refuseCompressed(bytes, source.name)
   const { dialect, start, evidence, sure } = sniff(bytes, complete, given)
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
@@ -280,6 +281,24 @@ export async function headOf(
   sample.shift()
   const header = first.cells.map(({ text }) => text.trim())
   return { dialect, header, start: { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }, sample }
+}
+
+/** First bytes of gzip (RFC 1952) and of zstd (RFC 8878). */
+const COMPRESSED: [format: string, tool: string, magic: string][] = [
+  ['gzip', 'zcat', '1f8b'],
+  ['zstd', 'zstdcat', '28b52ffd'],
+]
+
+function refuseCompressed(bytes: Uint8Array, name: string): void {
+  const first = Buffer.from(bytes.subarray(0, 4)).toString('hex')
+  for (const [format, tool, magic] of COMPRESSED) {
+    if (!first.startsWith(magic)) continue
+    const advice = `${tool} ${basename(name)} | sluice load - --table T`
+    throw new SluiceError(
+      'SLUICE_DIALECT',
+      `${name} is compressed with ${format}, which sluice does not read yet; use: ${advice}`,
+    )
+  }
 }
 
 /** The physical line on which the first record behind the header may start. */

@@ -51,7 +51,7 @@ const EXAMPLES = `
 Examples:
   sluice load people.csv                                  into the table "people" of sluice.db, types inferred
   sluice load people.csv --to postgres://me@host/shop     DATABASE_URL is the default of --to
-  sluice load 'exports/2024-*.csv.gz' --table orders --schema orders.schema.json
+  sluice load 'exports/2024-*.csv' --table orders --schema orders.schema.json
   curl -s https://example.com/a.csv | sluice load - --table a --max-errors 1%
   sluice load people.csv --map "E-Mail=email" --skip notes --set tenant=acme
 
