@@ -1,0 +1,172 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { PassThrough, Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { type TestContext, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { createLoadStream } from '../src/load-stream.ts'
+
+function database(t: TestContext): { to: string; path: string; rows(): number } {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-stream-'))
+  t.after(() => rmSync(folder, { recursive: true, force: true }))
+  const path = join(folder, 'load.db')
+  const rows = () => {
+    const opened = new DatabaseSync(path, { readOnly: true })
+    try {
+      return Number(opened.prepare('SELECT count(*) AS n FROM people').get()!.n)
+    } finally {
+      opened.close()
+    }
+  }
+  return { to: `sqlite:${path}`, path, rows }
+}
+
+const HEADER = 'id,name\n'
+
+function* records(count: number, lines = 1000): Generator<Buffer> {
+  yield Buffer.from(HEADER)
+  for (let id = 1; id <= count; ) {
+    let text = ''
+    for (let line = 0; line < lines && id <= count; line++) text += `${id++},somebody with a name of some length\n`
+    yield Buffer.from(text)
+  }
+}
+
+const TIMEOUT = { timeout: 30_000 }
+
+test('a pipeline ends when every row is in', TIMEOUT, async (t) => {
+  const { to, rows } = database(t)
+  const stream = createLoadStream({ to, table: 'people' })
+  await pipeline(Readable.from(records(20_000)), stream)
+  assert.equal(rows(), 20_000)
+  const receipt = await stream.receipt
+  assert.deepEqual([receipt.status, receipt.recordsRead, receipt.inserted], ['completed', 20_000, 20_000])
+})
+
+test('what comes behind the limit is taken, so that the pipeline ends well', TIMEOUT, async (t) => {
+  const { to, rows } = database(t)
+  const stream = createLoadStream({ to, table: 'people', limit: 10 })
+  let given = 0
+  const source = Readable.from(records(200_000)).on('data', (chunk: Buffer) => {
+    given += chunk.length
+  })
+  await pipeline(source, stream)
+  assert.equal(rows(), 10)
+  assert.equal((await stream.receipt).recordsRead, 10)
+  assert.ok(given > 7_000_000)
+})
+
+test('an error before the first write fails the pipeline and the receipt', TIMEOUT, async (t) => {
+  const { path } = database(t)
+  const stream = createLoadStream({ to: `sqlite:${path}/no/such/folder.db`, table: 'people' })
+  await assert.rejects(pipeline(Readable.from(records(10)), stream), { name: 'SluiceError' })
+  await assert.rejects(stream.receipt, { name: 'SluiceError' })
+})
+
+test('an error of the load while the producer is silent fails the pipeline', TIMEOUT, async (t) => {
+  const { to } = database(t)
+  const source = new PassThrough()
+  source.write(`${HEADER}1,a\nx,b\n`)
+  const schema = { fields: [{ name: 'id', type: 'integer' as const }, { name: 'name' }] }
+  const stream = createLoadStream({ to, table: 'people', schema, maxErrors: { rows: 0 } })
+  await assert.rejects(pipeline(source, stream), { code: 'SLUICE_ERROR_BUDGET' })
+})
+
+test('nothing written at all is an empty source', TIMEOUT, async (t) => {
+  const stream = createLoadStream({ to: database(t).to, table: 'people' })
+  await assert.rejects(pipeline(Readable.from([]), stream), { code: 'SLUICE_SOURCE_EMPTY' })
+})
+
+test('a stream that is destroyed before the first byte lets go', TIMEOUT, async (t) => {
+  const stream = createLoadStream({ to: database(t).to, table: 'people' })
+  await delay(100)
+  const closed = new Promise((resolve) => stream.once('close', resolve))
+  stream.destroy()
+  await closed
+  await assert.rejects(stream.receipt, { code: 'SLUICE_INTERRUPTED' })
+})
+
+test('a producer that fails leaves a job that the same bytes go on with', TIMEOUT, async (t) => {
+  const { to, rows } = database(t)
+  async function* failing() {
+    let chunks = 0
+    for (const chunk of records(30_000)) {
+      if (++chunks === 20) {
+        await delay(1_500)
+        throw new Error('the line went dead')
+      }
+      yield chunk
+    }
+  }
+  const first = createLoadStream({ to, table: 'people' })
+  await assert.rejects(pipeline(failing(), first), { message: 'the line went dead' })
+  await assert.rejects(first.receipt, { code: 'SLUICE_INTERRUPTED' })
+  // What was there for a second is in.
+  assert.equal(rows(), 18_000)
+  const second = createLoadStream({ to, table: 'people' })
+  await pipeline(Readable.from(records(30_000)), second)
+  const receipt = await second.receipt
+  assert.deepEqual([receipt.inserted, receipt.resumedAtRecord, rows()], [30_000, 18_000, 30_000])
+})
+
+test('a signal ends the pipeline, before the first byte too', TIMEOUT, async (t) => {
+  const { to } = database(t)
+  const abort = new AbortController()
+  const stream = createLoadStream({ to, table: 'people', signal: abort.signal })
+  const ended = pipeline(new PassThrough(), stream)
+  await delay(50)
+  abort.abort()
+  await assert.rejects(ended, { code: 'SLUICE_INTERRUPTED' })
+})
+
+test('while another connection holds the lock, the producer has to wait', { timeout: 60_000 }, async (t) => {
+  const { to, path, rows } = database(t)
+  const holder = new DatabaseSync(path)
+  holder.exec('CREATE TABLE people (id INTEGER, name TEXT)')
+  let taken = 0
+  let committed = 0
+  const stream = createLoadStream({
+    to,
+    table: 'people',
+    onProgress: ({ bytesCommitted }) => {
+      committed = bytesCommitted
+    },
+  })
+  let locked = false
+  const tryToLock = () => {
+    try {
+      holder.exec('BEGIN IMMEDIATE')
+      return true
+    } catch (error) {
+      // The load holds it right now.
+      assert.match(String(error), /database is locked/)
+      return false
+    }
+  }
+  function* counted() {
+    for (const chunk of records(600_000)) {
+      if (taken > 2_000_000 && !locked) locked = tryToLock()
+      taken += chunk.length
+      yield chunk
+    }
+  }
+  const ended = pipeline(Readable.from(counted()), stream)
+  try {
+    let before = -1
+    while (!locked || taken > before) {
+      before = taken
+      await delay(1_000)
+    }
+    // Two batches of at most 4 MiB, the chunk at hand, and what the streams between hold.
+    assert.ok(taken - committed <= 2 * 4 * 1024 * 1024 + 1024 * 1024, `${taken} read, ${committed} committed`)
+  } finally {
+    if (holder.isTransaction) holder.exec('ROLLBACK')
+    holder.close()
+  }
+  await ended
+  assert.ok(taken > 20_000_000)
+  assert.equal(rows(), 600_000)
+})
