@@ -60,8 +60,11 @@ export async function load(options: LoadOptions): Promise<Receipt> {
     const prepared = await prepareJob(options, sources, database, notice)
     return await runJob(options, sources, database, prepared, notice)
   } finally {
-    await Promise.all(sources.map((source) => source.close()))
-    await database?.close()
+    try {
+      await database?.close()
+    } finally {
+      await Promise.all(sources.map((source) => source.close()))
+    }
   }
 }
 
