@@ -1,0 +1,143 @@
+import assert from 'node:assert/strict'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, describe, test } from 'node:test'
+import { parse } from 'csv-parse/sync'
+import pg from 'pg'
+import { generate } from '../../sluice/src/generate/generate.ts'
+import { customerSchemaText } from '../../sluice/src/generate/schema.ts'
+import { load } from '../src/load.ts'
+import type { LoadOptions } from '../src/options.ts'
+import { parseTableSchema } from '../src/schema/table-schema.ts'
+import { startPostgres } from './support/postgres.ts'
+
+const DUPLICATES = 16
+const BAD = 40
+/** Byte by byte a load takes some 0.1 ms a byte. */
+const SMALL = 100
+const LARGE = 3_000
+const sourceOf = (rows: number) => Buffer.concat([...generate({ rows, bad: BAD, duplicates: DUPLICATES, seed: 7 })])
+const CLEAN = Buffer.concat([...generate({ rows: 3_000, bad: 0, duplicates: 0, seed: 8 })])
+const SCHEMA = parseTableSchema(JSON.parse(customerSchemaText()))
+
+async function* inPieces(bytes: Uint8Array, size: number): AsyncGenerator<Uint8Array> {
+  for (let at = 0; at < bytes.length; at += size) yield bytes.subarray(at, at + size)
+}
+
+/** What a load leaves behind, in a form to compare. */
+interface Left {
+  rows: unknown[]
+  rejects: unknown[]
+  counts: unknown
+}
+
+const REJECTS = `SELECT line, record, byte_offset, column_name, code, message, value, errors, raw
+  FROM failed_imports WHERE job_id = $1 ORDER BY record`
+
+/** The law that the result does not depend on how the bytes arrived, nor on batches, nor on a function that changes nothing. */
+async function law(
+  to: string,
+  query: (sql: string, params?: unknown[]) => Promise<unknown[]>,
+  records: number,
+  ways: [size: number, options: Partial<LoadOptions>][],
+): Promise<void> {
+  const source = sourceOf(records)
+  const run = async (size: number, options: Partial<LoadOptions>): Promise<Left> => {
+    await query('DROP TABLE IF EXISTS customers')
+    const { jobId, recordsRead, inserted, updated, unchanged, duplicates, rejected, bytes, rejectsByCode } = await load(
+      {
+        source: inPieces(source, size),
+        to,
+        table: 'customers',
+        schema: SCHEMA,
+        ...options,
+      },
+    )
+    assert.equal(recordsRead, inserted + updated + unchanged + duplicates + rejected)
+    assert.deepEqual([recordsRead, rejected, bytes], [records, BAD + DUPLICATES, source.length])
+    return {
+      rows: await query('SELECT * FROM customers ORDER BY id'),
+      rejects: await query(REJECTS, [jobId]),
+      counts: { recordsRead, inserted, rejected, bytes, rejectsByCode },
+    }
+  }
+  const expected = await run(65_537, {})
+  assert.equal(expected.rows.length, records - BAD - DUPLICATES)
+  assert.equal(expected.rejects.length, BAD + DUPLICATES)
+  for (const [size, options] of ways) {
+    const found = await run(size, options)
+    assert.deepEqual(found, expected, `${size} bytes at a time, ${Object.keys(options)}`)
+  }
+}
+
+const WAYS: [size: number, options: Partial<LoadOptions>][] = [
+  [448, { batchRows: 500 }],
+  [4_096, { batchRows: 333 }],
+  [65_537, { map: (row) => row }],
+  [1_000, { map: (row) => ({ ...row }), batchRows: 777 }],
+]
+const SMALL_WAYS: [size: number, options: Partial<LoadOptions>][] = [
+  [1, {}],
+  [7, { batchRows: 10 }],
+]
+
+describe('SQLite', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-law-'))
+  const path = join(folder, 'law.db')
+  after(() => rmSync(folder, { recursive: true, force: true }))
+
+  test('the result does not depend on how the bytes arrived', { timeout: 120_000 }, async () => {
+    const query = async (sql: string, params: unknown[] = []) => {
+      const database = new DatabaseSync(path)
+      try {
+        const statement = database.prepare(sql.replace('$1', '?'))
+        return statement.all(...(params as string[]))
+      } finally {
+        database.close()
+      }
+    }
+    await law(`sqlite:${path}`, query, LARGE, WAYS)
+    await law(`sqlite:${path}`, query, SMALL, SMALL_WAYS)
+  })
+})
+
+describe('PostgreSQL', () => {
+  let server: Awaited<ReturnType<typeof startPostgres>>
+  let client: pg.Client
+  before(async () => {
+    server = await startPostgres()
+    client = new pg.Client(server.url)
+    await client.connect()
+  })
+  after(async () => {
+    await client.end()
+    await server.stop()
+  })
+
+  test('the result does not depend on how the bytes arrived', { timeout: 120_000 }, async () => {
+    const query = async (sql: string, params?: unknown[]) => (await client.query(sql, params)).rows
+    await law(server.url, query, LARGE, WAYS)
+    await law(server.url, query, SMALL, SMALL_WAYS)
+  })
+
+  test('a clean file is in the table as another reader and PostgreSQL itself have it', async () => {
+    await load({ source: inPieces(CLEAN, 50_000), to: server.url, table: 'mine', schema: SCHEMA })
+    await client.query('CREATE TABLE theirs (LIKE mine)')
+    const [header, ...records] = parse(CLEAN) as string[][]
+    const quoted = (cell: string | null) => (cell === null || cell === '' ? 'NULL' : pg.escapeLiteral(cell))
+    await client.query("SET datestyle = 'ISO, MDY'")
+    for (let at = 0; at < records.length; at += 500) {
+      const values = records.slice(at, at + 500).map((cells) => `(${cells.map(quoted).join()})`)
+      await client.query(`INSERT INTO theirs (${header!.join()}) VALUES ${values.join()}`)
+    }
+    await client.query('UPDATE theirs SET email = lower(trim(email))')
+    const { rows } = await client.query(
+      `SELECT (SELECT count(*) FROM mine) AS mine, (SELECT count(*) FROM theirs) AS theirs,
+         (SELECT count(*) FROM (SELECT * FROM mine EXCEPT ALL SELECT * FROM theirs) AS a) AS more,
+         (SELECT count(*) FROM (SELECT * FROM theirs EXCEPT ALL SELECT * FROM mine) AS b) AS less`,
+    )
+    assert.deepEqual(rows, [{ mine: '3000', theirs: '3000', more: '0', less: '0' }])
+  })
+})
