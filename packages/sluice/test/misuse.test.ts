@@ -63,7 +63,10 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--profile', 'typo.json'], /^typo\.json has no key "tabel"; its keys are table, schema, /],
   [['load', 'a.csv', '--profile', 'rows.json'], /^rows\.json: batchRows is "many"; it must be a whole number from 1$/],
   [['load', 'a.csv', '--profile', 'dialect.json'], /^dialect\.json: dialect has no key "separator"/],
-  [['load', 'a.csv', '--profile', 'later.json'], /^later\.json: rejectTable is not available in this version of sluice$/],
+  [
+    ['load', 'a.csv', '--profile', 'later.json'],
+    /^later\.json: rejectTable is not available in this version of sluice$/,
+  ],
   [['jobs', '--to', 'sqlite:none.db'], /^There is no database file none\.db/],
   [['jobs', 'purge'], /^too many arguments for jobs/],
   [['jobs', 'prune'], /^jobs prune needs --older-than/],

@@ -28,6 +28,9 @@ const LINE_LF: i32 = 0
 const LINE_CR: i32 = 1
 const LINE_ANY: i32 = 2
 
+/** CRs beyond the size limit that are waited for: a run without end must not be. */
+const MOST_RETURNS: usize = 16384
+
 // What scanRecord found.
 const COMPLETE: i32 = 0
 const NEED_MORE: i32 = 1
@@ -333,7 +336,9 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
       }
     }
     // p is at a delimiter, at a line end or at the end of the input
-    const content = withoutTrailingReturns(start, p, end)
+    // The CRs at the end of what is there may still turn out to belong to a line end.
+    const open = p == end && !final && Scan.lineEnd == LINE_LF && end - limit < MOST_RETURNS
+    const content = open ? withoutReturns(start, p) : withoutTrailingReturns(start, p, end)
     if (content > limit) {
       Scan.indexEnd = saved
       return fault(RECORD_TOO_LARGE, cell, start, p, end, final)
@@ -363,7 +368,13 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
 // @ts-ignore: decorator
 @inline
 export function withoutTrailingReturns(start: usize, p: usize, end: usize): usize {
-  if (Scan.lineEnd == LINE_LF && p < end && load<u8>(p) == LF) while (p > start && load<u8>(p - 1) == CR) p--
+  return Scan.lineEnd == LINE_LF && p < end && load<u8>(p) == LF ? withoutReturns(start, p) : p
+}
+
+// @ts-ignore: decorator
+@inline
+function withoutReturns(start: usize, p: usize): usize {
+  while (p > start && load<u8>(p - 1) == CR) p--
   return p
 }
 

@@ -343,8 +343,9 @@ export class Parser {
     if (this.#encoding === 'sqlite-page') {
       calls.finishPage()
       this.#takeOutput(batch)
-      calls.setCounters(1n, BigInt(this.#position.line))
     }
+    // Rowids begin anew, and the kernel has not seen the lines of an oversized record.
+    calls.setCounters(1n, BigInt(this.#position.line))
     batch.to = this.#position
     return result
   }

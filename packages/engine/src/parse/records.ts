@@ -15,7 +15,7 @@ export interface Cell {
 }
 
 /** Why a record could not be taken apart. */
-export interface RecordFault {
+interface RecordFault {
   code: 'quote-error' | 'record-too-large'
   /** `quote`: a character follows the closing quote. `unclosed-quote`: the source ended inside the quotes. */
   reason: 'quote' | 'unclosed-quote' | 'record-too-large'

@@ -24,7 +24,7 @@ export function hostileCase(seed: number, database: 'pg' | 'sqlite'): HostileCas
   return limit === undefined ? { dialect, program, bytes } : { dialect, program, bytes, maxRecordBytes: limit }
 }
 
-export function hostileDialect(random: Random): Dialect {
+function hostileDialect(random: Random): Dialect {
   const plain = random.chance(50)
   return {
     delimiter: plain ? ',' : random.pick([',', ';', '\t', '|', '\x01', ' ']),

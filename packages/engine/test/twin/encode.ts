@@ -230,7 +230,7 @@ function sqliteInteger(value: bigint): SqliteColumn {
 }
 
 /** Big-endian, seven bits a byte, the high bit set on all but the last. Lengths never need the ninth byte. */
-export function varint(value: number): Buffer {
+function varint(value: number): Buffer {
   const bytes = [value % 128]
   for (let rest = Math.floor(value / 128); rest > 0; rest = Math.floor(rest / 128)) bytes.unshift(128 + (rest % 128))
   return Buffer.from(bytes)

@@ -10,7 +10,7 @@ export interface Finite {
   plain: string
 }
 
-export type Special = 'NaN' | 'Infinity' | '-Infinity'
+type Special = 'NaN' | 'Infinity' | '-Infinity'
 
 export interface Written {
   special?: Special

@@ -18,7 +18,7 @@ export const MICROS_PER_DAY = 86_400_000_000n
 export const FIRST_MICRO = dayNumber({ year: 1, month: 1, day: 1 })! * MICROS_PER_DAY
 export const LAST_MICRO = dayNumber({ year: 9999, month: 12, day: 31 })! * MICROS_PER_DAY + MICROS_PER_DAY - 1n
 
-export function parseDay(text: string): bigint | undefined {
+function parseDay(text: string): bigint | undefined {
   const match = /^([0-9]{4})-([0-9]{2})-([0-9]{2})$/.exec(text)
   return match ? dayNumber({ year: Number(match[1]), month: Number(match[2]), day: Number(match[3]) }) : undefined
 }

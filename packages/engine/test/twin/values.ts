@@ -32,7 +32,7 @@ export type Value = { text: string } & (
   | { kind: 'uuid'; hex: string }
 )
 
-export interface Refusal {
+interface Refusal {
   reason: Reason
   /** What a rule of the user says. */
   message?: string
