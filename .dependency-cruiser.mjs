@@ -37,7 +37,12 @@ export default {
       from: { path: `${ENGINE}write/` },
       to: {
         path: ENGINE,
-        pathNot: [`${ENGINE}write/`, WORDS, `${ENGINE}checkpoint/save-(batch|replay)\\.ts$`, `${ENGINE}parse/records\\.ts$`],
+        pathNot: [
+          `${ENGINE}write/`,
+          WORDS,
+          `${ENGINE}checkpoint/save-(batch|replay)\\.ts$`,
+          `${ENGINE}parse/records\\.ts$`,
+        ],
         dependencyTypesNot: ['type-only'],
       },
     },
