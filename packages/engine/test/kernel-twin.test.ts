@@ -91,6 +91,20 @@ describe('kernel and twin', () => {
     })
   }
 
+  const LIMITED: [string, number][] = [
+    ['N\r\n', 1],
+    ['xxxx\ny\n', 2],
+    ['"x\ny\n"\nz\n', 3],
+  ]
+  test('agree on records about as long as the limit that arrive byte by byte, and on the lines behind them', () => {
+    const line: ProgramColumn = { ...TEXT, from: { line: true } }
+    for (const [text, maxRecordBytes] of LIMITED) {
+      const program = { sourceColumns: ['a'], columns: [TEXT, line] }
+      const given = { bytes: Buffer.from(text), dialect: { ...CSV, header: false }, program, maxRecordBytes }
+      assert.equal(difference(given, 'pg-binary', { pieces: [1] }), undefined)
+    }
+  })
+
   const MB = 1024 * 1024
   const LARGE: [string, string][] = [
     ['5,000 cells too many', `1,2\n${'x,'.repeat(5000)}\n3,4\n`],
