@@ -96,7 +96,7 @@ function parse(text: string, pattern: string): Parts | undefined {
         break
       }
       case 'z': {
-        const zone = take(/^(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)/.exec(rest))
+        const zone = take(/^(?:[Zz]|[+-][0-9]{2}(?::?[0-9]{2})?)/.exec(rest))
         found = parts.offset = zone === undefined ? undefined : parseZone(zone)
         break
       }
