@@ -18,6 +18,7 @@ import {
 import { checkDate, checkTime, checkTimestamp } from './columns/temporal'
 import { checkText, codePoints, nullsEmpty, transform } from './columns/text'
 import { checkUuid } from './columns/uuid'
+import { putInteger } from './encode/digits'
 import { hostTest } from './host'
 import {
   AT_CONSTANT,
@@ -88,8 +89,13 @@ export function readCell(column: usize, ordinal: u32, cell: u32, start: usize, e
     Cell.quoted = true
     Cell.isNull = length == u32.MAX_VALUE
   } else {
-    Cell.int = line
-    return SOUND
+    // As a text, because the column may be of any type.
+    const to = Cell.other
+    Cell.start = to
+    Cell.end = putInteger(to, line)
+    Cell.quoted = true
+    Cell.other = Cell.scratch
+    Cell.scratch = to
   }
   if (Cell.isNull) return flags & HAS_REQUIRED ? REQUIRED : SOUND
 

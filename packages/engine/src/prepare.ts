@@ -45,8 +45,8 @@ export interface SourceHead {
   header: string[]
   /** Where the first record begins. */
   start: Position
-  /** Records of the sample, the header not among them. */
-  sample: SourceRecord[]
+  /** Reads the records of the sample, the header not among them. */
+  sample: () => Iterable<SourceRecord>
 }
 
 /**
@@ -134,7 +134,8 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
   const given = { ...options.dialect, ...(nullWords && { nullWords }) }
   const head = await headOf(sources[0]!, given, (cells) => headerByOrder(cells, schema, before), notice)
   const inferred =
-    options.schema && before ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
+    // A schema that was given decides everything.
+    options.schema ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
   const plan = planFor(options, database, head, {
     jobId,
     file: sources[0]!.name,
@@ -261,16 +262,17 @@ export async function headOf(
   const { dialect, start, evidence, sure } = sniff(bytes, complete, given)
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
-  const sample: SourceRecord[] = []
-  for (const record of records) sample.push(record)
-  const first = sample[0]
+  const sample = (from: Position) => () =>
+    readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from })
+  const [first] = records
   if (!first) {
     const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} ${what}`)
   }
   if (!dialect.header) {
     const header = headerFor(first.cells.length)
-    return { dialect, header, start: { byte: first.byteOffset, line: first.line, record: 0 }, sample }
+    const place = { byte: first.byteOffset, line: first.line, record: 0 }
+    return { dialect, header, start: place, sample: sample(place) }
   }
   if (first.fault) {
     throw new SluiceError(
@@ -278,9 +280,9 @@ export async function headOf(
       `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
     )
   }
-  sample.shift()
   const header = first.cells.map(({ text }) => text.trim())
-  return { dialect, header, start: { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }, sample }
+  const place = { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }
+  return { dialect, header, start: place, sample: sample(place) }
 }
 
 /** First bytes of gzip (RFC 1952) and of zstd (RFC 8878). */
@@ -315,7 +317,7 @@ function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): 
 }
 
 function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {
-  for (const { cells, fault } of sample) if (!fault && cells.length === header.length) yield cells
+  for (const { cells, fault } of sample()) if (!fault && cells.length === header.length) yield cells
 }
 
 function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
