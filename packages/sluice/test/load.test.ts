@@ -189,3 +189,13 @@ test('no error shows a password', async () => {
     }
   }
 })
+
+test('--quote none leaves quotes in the text', async () => {
+  const cwd = folderWithPeople()
+  const { code, stderr } = await sluice(['load', '-', '--table', 'q', '--quote', 'none'], {
+    cwd,
+    input: 'a,b\n"x,y"\n',
+  })
+  assert.equal(code, 0, stderr)
+  assert.deepEqual(rowsOf(cwd, 'SELECT a, b FROM q'), [['"x', 'y"']])
+})

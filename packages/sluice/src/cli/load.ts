@@ -19,9 +19,9 @@ interface LoadFlags {
   profile?: string
   format?: 'csv' | 'tsv'
   delimiter?: string
-  quote?: string | null
-  escape?: string | null
-  comment?: string | null
+  quote?: string
+  escape?: string
+  comment?: string
   header?: boolean
   null?: string[]
   maxRecordBytes?: number
@@ -250,9 +250,9 @@ function dialectOf(flags: LoadFlags): Partial<Dialect> {
   const byFormat = { csv: ',', tsv: '\t' } as const
   return definedOf({
     delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
-    quote: flags.quote,
-    escape: flags.escape,
-    comment: flags.comment,
+    quote: flags.quote === '' ? null : flags.quote,
+    escape: flags.escape === '' ? null : flags.escape,
+    comment: flags.comment === '' ? null : flags.comment,
     header: flags.header,
     nullWords: flags.null,
   })

@@ -36,10 +36,10 @@ export function oneByte(flag: string): Reader<string> {
   }
 }
 
-/** As {@link oneByte}; `none` and nothing at all are null. */
-export function oneByteOrNone(flag: string): Reader<string | null> {
+/** As {@link oneByte}; `none` becomes an empty text, because commander takes no null for a value. */
+export function oneByteOrNone(flag: string): Reader<string> {
   const read = oneByte(flag)
-  return (text, previous) => (text === 'none' || text === '' ? null : read(text, previous ?? undefined))
+  return (text, previous) => (text === 'none' || text === '' ? '' : read(text, previous))
 }
 
 export function nameList(flag: string): Reader<string[]> {
