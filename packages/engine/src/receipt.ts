@@ -4,8 +4,7 @@
  */
 export interface Receipt {
   jobId: string
-  /** `completed`; `skipped`: the same content was loaded into this table before. */
-  status: 'completed' | 'skipped'
+  status: 'completed'
   source: string
   table: string
   recordsRead: number

@@ -5,9 +5,9 @@ import { CSV, type Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
 import { csvRecord, type MapRow, RowMapper } from './mapped-row.ts'
-import { type Filled, MAX_RECORD_BYTES, type ParserOptions } from './parser.ts'
+import type { Filled, ParserOptions } from './parser.ts'
 import type { Position } from './position.ts'
-import { readRecords, type SourceRecord } from './records.ts'
+import { MAX_RECORD_BYTES, readRecords, type SourceRecord } from './records.ts'
 
 export interface MappedParserOptions extends ParserOptions {
   map: MapRow

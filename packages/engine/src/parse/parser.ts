@@ -8,6 +8,7 @@ import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
 import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
 import type { Position } from './position.ts'
+import { MAX_RECORD_BYTES } from './records.ts'
 
 export interface ParserOptions {
   program: Program
@@ -27,8 +28,6 @@ export type Filled =
   | 'full'
   /** The source has ended and everything is in batches. */
   | 'end'
-
-export const MAX_RECORD_BYTES = 16 * 1024 * 1024
 
 /**
  * Bytes the kernel takes at once, about 0.5 ms of work: more gains nothing (256 KiB and 1 MiB were equal within noise),

@@ -13,10 +13,6 @@ export interface ReceiptContext {
 
 /** The receipt as a short block for people. */
 export function receiptText(receipt: Receipt, context: ReceiptContext): string {
-  if (receipt.status === 'skipped') {
-    const what = printable(`${receipt.source}: this content is in ${receipt.table} already`)
-    return `${what} (job ${receipt.jobId}), so nothing was loaded\n`
-  }
   const lines: [string, string][] = [
     ['records read', count(receipt.recordsRead)],
     ['inserted', count(receipt.inserted)],
