@@ -1,0 +1,80 @@
+import type { Job, LoadOptions } from '@sluice/engine'
+
+/**
+ * What one upload goes through. From `uploaded` on this is the `status` of its row in `ingestion_jobs`, which is the truth.
+ *
+ * | from                    | to           | by                                                            |
+ * | ----------------------- | ------------ | ------------------------------------------------------------- |
+ * | –                       | `receiving`  | a request whose body is being staged, or loaded directly      |
+ * | `receiving`             | (gone)       | the body broke off; nothing is left behind                    |
+ * | `receiving`             | `uploaded`   | the object is stored whole                                    |
+ * | `receiving`             | `processing` | direct: the first bytes came                                  |
+ * | `uploaded`              | `processing` | a worker claimed the job                                      |
+ * | `processing`            | `uploaded`   | its worker drained, or died: it goes on from the checkpoint   |
+ * | `processing`            | `completed`  | everything is committed; the object is deleted                |
+ * | `uploaded`, `processing`| `failed`     | the load failed; the object is kept                           |
+ * | `uploaded`, `processing`| `cancelled`  | cancel; the object is kept                                    |
+ * | `failed`, `cancelled`   | `uploaded`   | retry of a staged upload                                      |
+ * | the last three          | (gone)       | `SLUICE_STATUS_TTL` after the last change, with the object    |
+ */
+export type UploadState = 'receiving' | 'uploaded' | 'processing' | 'completed' | 'failed' | 'cancelled'
+
+/** How an upload is to be loaded: resolved when it is accepted, so that a profile that changes later changes no retry. JSON throughout. */
+export type UploadOptions = Pick<
+  LoadOptions,
+  | 'table'
+  | 'schema'
+  | 'dialect'
+  | 'key'
+  | 'mode'
+  | 'atomic'
+  | 'write'
+  | 'batchRows'
+  | 'maxErrors'
+  | 'rename'
+  | 'skip'
+  | 'set'
+  | 'provenance'
+  | 'unknownColumns'
+  | 'maxRecordBytes'
+  | 'limit'
+>
+
+/** What a client asks for. */
+export interface UploadRequest {
+  /** For people to read, and for the table's name where none is given. Never a path. */
+  fileName: string
+  options: UploadOptions
+  /** Load also what that table holds already. Default: false. */
+  force?: boolean
+  callbackUrl?: string | null
+}
+
+/** What is known of an upload before its body. */
+export interface UploadStart {
+  /** Default: a new one. */
+  uploadId?: string | undefined
+  /** Id of the key that the client showed; null where the server has no keys. */
+  owner: string | null
+  /** `Idempotency-Key`, and a hash of the request as far as it is known before its body. */
+  idempotency?: { key: string; requestHash: string } | undefined
+}
+
+export interface Upload {
+  uploadId: string
+  owner: string | null
+  mode: 'staged' | 'direct'
+  state: UploadState
+  fileName: string
+  /** Size as stored, in bytes; null until it is known. */
+  bytes: number | null
+  /** Of the bytes as stored, in hex; null until it is known. */
+  sha256: string | null
+  /** Null for a direct upload, and while the body is being received. */
+  request: UploadRequest | null
+  /** The completed job that had loaded the same content into the same table already, so that nothing was loaded; else null. */
+  sameAs: string | null
+  createdAt: string
+  /** Its row of `ingestion_jobs`: counters, error, times. Null in the state `receiving`. */
+  job: Job | null
+}
