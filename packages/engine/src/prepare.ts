@@ -14,13 +14,13 @@ import { sniff } from './parse/sniff.ts'
 import { headerByOrder } from './schema/header.ts'
 import { inferSchema } from './schema/infer.ts'
 import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
-import { tableNameFor } from './schema/table-name.ts'
 import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
+import { targetName } from './target.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { retry } from './write/retry.ts'
-import { dropStaging, STAGING_PREFIX } from './write/staging.ts'
+import { dropStaging } from './write/staging.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
@@ -60,7 +60,7 @@ export async function prepareJob(
   database: Database,
   notice: (message: string) => void,
 ): Promise<PreparedJob> {
-  const table = tableOf(options, sources[0]!)
+  const table = targetName(options.table, options.sourceName ?? sources[0]!.name)
   const target = table.schema === null ? table.table : `${table.schema}.${table.table}`
   const store = new JobStore(database)
   const place = {
@@ -319,21 +319,6 @@ function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): 
 function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {
   for (const { cells, fault } of sample()) if (!fault && cells.length === header.length) yield cells
 }
-
-function tableOf({ table, sourceName }: LoadOptions, first: Source): TableName {
-  const text = table ?? tableNameFor(sourceName ?? first.name)
-  const dot = text.indexOf('.')
-  if (text === '' || dot === 0 || dot === text.length - 1) {
-    throw new SluiceError('SLUICE_USAGE', `"${text}" is no table name; give --table T or --table schema.T`)
-  }
-  const name = dot === -1 ? { schema: null, table: text } : { schema: text.slice(0, dot), table: text.slice(dot + 1) }
-  if (OWN_TABLES.has(name.table.toLowerCase()) || name.table.toLowerCase().startsWith(STAGING_PREFIX)) {
-    throw new SluiceError('SLUICE_USAGE', `${name.table} is one of sluice's own tables and cannot be loaded into`)
-  }
-  return name
-}
-
-const OWN_TABLES = new Set(['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'])
 
 /** Gives the interrupted job up, for --restart. */
 async function forget({ database, store, table, names, notice }: Place): Promise<void> {
