@@ -8,6 +8,14 @@ export interface Config {
   profilesFolder: string | null
   /** Stacks and causes with errors: `SLUICE_DEBUG`. */
   debug: boolean
+  /** Where objects of S3 are: `S3_ENDPOINT` and `S3_REGION`. Who may read them is told by the AWS credential chain. */
+  s3: S3Place
+}
+
+export interface S3Place {
+  /** Null: that of AWS. Buckets of any other are addressed by path. */
+  endpoint: string | null
+  region: string
 }
 
 export function readConfig(env: NodeJS.ProcessEnv): Config {
@@ -15,6 +23,10 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
     databaseUrl: env['DATABASE_URL'] || 'sqlite:sluice.db',
     profilesFolder: env['SLUICE_PROFILES'] || null,
     debug: Boolean(env['SLUICE_DEBUG']),
+    s3: {
+      endpoint: env['S3_ENDPOINT'] || null,
+      region: env['S3_REGION'] || env['AWS_REGION'] || 'us-east-1',
+    },
   }
 }
 

@@ -1,13 +1,12 @@
 import type { ErrorBudget } from '@sluice/engine'
+import { parseBytes, parseSeconds } from '../quantity.ts'
 import { usageError } from './failure.ts'
 
 /** Readers of flags' values. Each takes the flag's name for its message and throws SLUICE_USAGE. */
 type Reader<T> = (text: string, previous: T | undefined) => T
 
-const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30 }
 const WORDS: Record<string, string> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',', semicolon: ';', pipe: '|' }
 const SHARE = /^\d{1,3}(?:\.\d+)?%$/
-const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3_600, d: 86_400, w: 604_800 }
 
 export function wholeNumber(flag: string, least: number): Reader<number> {
   return (text) => {
@@ -17,12 +16,11 @@ export function wholeNumber(flag: string, least: number): Reader<number> {
   }
 }
 
-/** `16777216`, `16MB`, `64k`; K, M and G are powers of 1024. */
+/** As {@link parseBytes}. */
 export function byteCount(flag: string): Reader<number> {
   return (text) => {
-    const [, digits, unit] = /^(\d{1,15}) ?([kmg]?)(?:i?b)?$/i.exec(text) ?? []
-    const value = Number(digits) * UNITS[unit?.toLowerCase() ?? '']!
-    if (value >= 1 && Number.isSafeInteger(value)) return value
+    const value = parseBytes(text)
+    if (value !== undefined) return value
     throw usageError(`${flag} takes a number of bytes such as 16MB, not "${text}"`)
   }
 }
@@ -87,8 +85,8 @@ export function percent(flag: string): Reader<number> {
 /** `30d`, `12h`, `90m`, in seconds. */
 export function age(flag: string): Reader<number> {
   return (text) => {
-    const [, digits, unit] = /^(\d{1,9})([smhdw])$/.exec(text) ?? []
-    if (digits !== undefined) return Number(digits) * SECONDS[unit!]!
+    const seconds = parseSeconds(text)
+    if (seconds !== undefined) return seconds
     throw usageError(`${flag} takes an age such as 30d, 12h or 90m, not "${text}"`)
   }
 }
