@@ -9,6 +9,16 @@ export interface Refusal {
   column: string | null
   /** Rank of the row that the database named, where it named one. It is only a hint. */
   row?: number
+  /** Every row of the attempt was refused, each for this. */
+  all?: boolean
+  /** A row may refer to one behind it, and be welcome once that is in. */
+  waits?: boolean
+}
+
+/** Of rows that went nowhere although no error was raised. `taken` of `sent` rows of an attempt are in the table. */
+export function leftOut(taken: number, sent: number): Refusal | undefined {
+  if (taken >= sent) return undefined
+  return { code: 'database-error', message: 'a trigger of the table left the row out', column: null, all: taken === 0 }
 }
 
 /** A row that the database refused by itself. */
@@ -22,7 +32,8 @@ export interface GuiltyRow {
  * rows of rank `from` up to `to` or changes nothing and says why. For k guilty rows of n it makes O(k log n) attempts.
  *
  * Ranges are tried strictly from left to right and a row is guilty only when it fails alone, after everything before
- * it is in. So the earlier of two conflicting rows wins, however the rows were cut into batches.
+ * it is in. So the earlier of two conflicting rows wins, however the rows were cut into batches. Only a range whose rows may
+ * wait for one behind it is put off, and tried again behind the others; its rows are guilty when nothing that went in helps.
  *
  * A refused range is split at the row that the database names, else in the middle. The name is a hint because PostgreSQL's COPY
  * inserts through a buffer: a violation of a CHECK is reported before that of a unique key further up. Misleading
@@ -40,7 +51,18 @@ export async function isolate(
   // each of them; doubled by each success, so that a clean rest costs log n attempts.
   let span = rows
   let trustNames = true
-  for (let range = ranges.pop(); range !== undefined; range = ranges.pop()) {
+  let putOff: Range[] = []
+  let helped = false
+  /** What is tried when nothing else is left: ranges that may have found what they waited for, else their halves. */
+  const again = (): Range | undefined => {
+    const whole = helped || putOff.every(({ from, to }) => to - from === 1)
+    if (!helped && whole) return undefined
+    ranges.push(...(whole ? putOff : putOff.flatMap(halves)).sort((a, b) => a.from - b.from))
+    putOff = []
+    helped = false
+    return ranges.pop()
+  }
+  for (let range = ranges.pop(); range !== undefined; range = ranges.pop() ?? again()) {
     const { from, names, is } = range
     const to = is === 'rest' ? Math.min(range.to, from + span) : range.to
     if (from === to) continue
@@ -49,8 +71,11 @@ export async function isolate(
     if (refusal === undefined) {
       if (is === 'named') trustNames = false
       span = Math.min(rows, span * 2)
-    } else if (to - from === 1) {
-      guilty.push({ rank: from, refusal })
+      helped = true
+    } else if (refusal.waits) {
+      putOff.push({ from, to, names, refusal })
+    } else if (to - from === 1 || refusal.all) {
+      for (let rank = from; rank < to; rank++) guilty.push({ rank, refusal })
     } else if (trustNames && names > 0 && refusal.row !== undefined && refusal.row >= from && refusal.row < to) {
       const { row } = refusal
       ranges.push({ from: row + 1, to, names, is: 'rest' })
@@ -58,12 +83,20 @@ export async function isolate(
       ranges.push({ from, to: row, names: names - 1 })
       span = Math.max(1, 2 * (row - from))
     } else {
-      const middle = (from + to) >>> 1
-      ranges.push({ from: middle, to, names })
-      ranges.push({ from, to: middle, names })
+      ranges.push(...halves({ from, to, names }).reverse())
     }
   }
-  return guilty
+  for (const { from, refusal } of putOff) guilty.push({ rank: from, refusal: refusal! })
+  return guilty.sort((a, b) => a.rank - b.rank)
+}
+
+function halves({ from, to, ...rest }: Range): Range[] {
+  if (to - from === 1) return [{ from, to, ...rest }]
+  const middle = (from + to) >>> 1
+  return [
+    { from, to: middle, ...rest },
+    { from: middle, to, ...rest },
+  ]
 }
 
 /** Rows that an honest server names one before the other: by CHECK, by unique key, by a trigger at the statement's end. */
@@ -76,4 +109,6 @@ interface Range {
   names: number
   /** `named`: the one row that the database blamed. `rest`: what stands behind one. */
   is?: 'named' | 'rest'
+  /** Of the last attempt, where it is put off. */
+  refusal?: Refusal
 }

@@ -6,16 +6,20 @@ import { reason, rejectCode } from './errors.ts'
 /** Characters of a message that are kept: PostgreSQL repeats a refused value in full. */
 const MESSAGE_LIMIT = 1_000
 
+const FOREIGN_KEY_VIOLATION = '23503'
+
 /** Reads from data errors what is known of the row: its rank, its column, what to call it. For one table. */
 export class Blame {
   readonly #oid: number
   readonly #table: string
   readonly #columns: Set<string>
+  readonly #refersToItself: boolean
   /** First column of each constraint and unique index that was violated so far. */
   readonly #firstColumns = new Map<string, string | null>()
 
-  constructor(oid: number, table: string, columns: string[]) {
+  constructor({ oid, refersToItself }: { oid: number; refersToItself: boolean }, table: string, columns: string[]) {
     this.#oid = oid
+    this.#refersToItself = refersToItself
     this.#table = table
     this.#columns = new Set(columns)
   }
@@ -31,6 +35,7 @@ export class Blame {
       // A trigger may have failed in another table.
       column: column !== null && this.#columns.has(column) ? column : null,
       row: place === undefined ? undefined : from + place.line - 1,
+      waits: this.#refersToItself && error.code === FOREIGN_KEY_VIOLATION,
     }
   }
 

@@ -14,12 +14,13 @@ const COPY_DONE = Uint8Array.of(0x63, 0, 0, 0, 4)
  * (https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-COPY), and nothing needs to end it.
  */
 export class CopyIn implements Submittable {
-  /** Resolves once the server has taken the rows and is ready for the next statement. */
-  readonly done: Promise<void>
+  /** Resolves with the number of rows that went in, once the server is ready for the next statement. */
+  readonly done: Promise<number>
   readonly #statement: string
   readonly #messages: Generator<[head: Uint8Array, data: Uint8Array], void>
   #socket: Duplex | undefined
-  #resolve!: () => void
+  #rows = 0
+  #resolve!: (rows: number) => void
   #reject!: (error: unknown) => void
 
   constructor(statement: string, chunks: Uint8Array[]) {
@@ -42,12 +43,13 @@ export class CopyIn implements Submittable {
     this.#send()
   }
 
-  handleCommandComplete(): void {
-    // The rows are in, but the connection is free only when the server says so.
+  /** The rows are in, but the connection is free only when the server says so. */
+  handleCommandComplete({ text }: { text: string }): void {
+    this.#rows = Number(/^COPY (\d+)$/.exec(text)?.[1])
   }
 
   handleReadyForQuery(): void {
-    this.#resolve()
+    this.#resolve(this.#rows)
   }
 
   handleError(error: unknown): void {

@@ -8,6 +8,10 @@ interface Relation {
   kind: string
   /** Of a view: whether an INSTEAD OF INSERT trigger takes its rows. */
   takesRows: boolean
+  /** Of a plain table: whether others inherit from it. */
+  hasHeirs: boolean
+  /** Whether a foreign key points from the table to itself. */
+  refersToItself: boolean
 }
 
 /** What may be loaded: tables, partitioned ones, views and foreign tables. */
@@ -22,7 +26,10 @@ export async function findRelation(sql: Sql, { schema, table }: TableName): Prom
   const [found] = await sql.query<Relation>(
     `SELECT c.oid, n.nspname AS schema, c.relkind AS kind, EXISTS (
        SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND t.tgtype & ${INSTEAD_OF_INSERT} = ${INSTEAD_OF_INSERT}
-     ) AS "takesRows"
+     ) AS "takesRows", c.relkind = 'r' AND c.relhassubclass AS "hasHeirs", EXISTS (
+       SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'
+         AND k.confrelid IN (c.oid, pg_catalog.pg_partition_root(c.oid))
+     ) AS "refersToItself"
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relname = $1 AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END`,
     [table, schema],

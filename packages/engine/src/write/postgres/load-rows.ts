@@ -4,8 +4,8 @@ import { quoteName, quoteTable } from './identifier.ts'
 import { BINARY_HEADER, BINARY_TRAILER, rowOffsets, textColumns } from './rows.ts'
 import type { Session } from './session.ts'
 
-/** Loads the rows of rank `from` up to `to` with one statement. */
-export type LoadRows = (session: Session, batch: Batch, from: number, to: number) => Promise<void>
+/** Loads the rows of rank `from` up to `to` with one statement. Resolves with the number of them that went in. */
+export type LoadRows = (session: Session, batch: Batch, from: number, to: number) => Promise<number>
 
 /** Rows travel as COPY data, in the form in which the kernel wrote them. */
 export function copyRows({ table, columns, encoding }: LoadPlan): LoadRows {
@@ -15,7 +15,7 @@ export function copyRows({ table, columns, encoding }: LoadPlan): LoadRows {
   const slice = slicer(binary ? 'pg-binary' : 'pg-text')
   return async (session, batch, from, to) => {
     const rows = slice(batch, from, to)
-    await session.copy(statement, binary ? [BINARY_HEADER, rows, BINARY_TRAILER] : [rows])
+    return session.copy(statement, binary ? [BINARY_HEADER, rows, BINARY_TRAILER] : [rows])
   }
 }
 
@@ -33,7 +33,29 @@ export function unnestRows({ table, columns }: LoadPlan, baseTypes: string[]): L
   const statement = `INSERT INTO ${quoteTable(table)} (${names}) SELECT ${values} FROM unnest(${arrays}) AS r (${aliases})`
   const slice = slicer('pg-text')
   return async (session, batch, from, to) => {
-    await session.runArrays(statement, textColumns(slice(batch, from, to), columns.length))
+    return session.runArrays(statement, textColumns(slice(batch, from, to), columns.length))
+  }
+}
+
+/**
+ * For a table that others inherit from: rows that a trigger redirects to one of those are in the table as well. The server counts
+ * what each transaction inserts where (https://www.postgresql.org/docs/current/monitoring-stats.html, pg_stat_xact_user_tables).
+ */
+export function countingHeirs(loadRows: LoadRows, oid: number): LoadRows {
+  const count = async (session: Session): Promise<number> => {
+    const [row] = await session.query<{ rows: number }>(
+      `WITH RECURSIVE heirs AS (
+         SELECT inhrelid AS oid FROM pg_catalog.pg_inherits WHERE inhparent = $1
+         UNION SELECT i.inhrelid FROM pg_catalog.pg_inherits i JOIN heirs h ON i.inhparent = h.oid
+       ) SELECT CAST(coalesce(sum(pg_catalog.pg_stat_get_xact_tuples_inserted(oid)), 0) AS bigint) AS rows FROM heirs`,
+      [oid],
+    )
+    return row!.rows
+  }
+  return async (session, batch, from, to) => {
+    const before = await count(session)
+    const taken = await loadRows(session, batch, from, to)
+    return taken + (await count(session)) - before
   }
 }
 

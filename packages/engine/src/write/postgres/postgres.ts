@@ -18,7 +18,7 @@ import type {
   TableName,
   TargetTable,
 } from '../database.ts'
-import { isolate, type Refusal } from '../isolate.ts'
+import { isolate, leftOut, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import { retry, type Told } from '../retry.ts'
 import { keysAmong, refusedForTarget } from '../taken.ts'
@@ -28,7 +28,7 @@ import { type Backend, type Connector, connector } from './connect.ts'
 import { createTableSql } from './create-table.ts'
 import { baseTypes, describeTable, findRelation } from './describe.ts'
 import { classify, explain, isDatabaseError, mayStillOpen } from './errors.ts'
-import { copyRows, type LoadRows, unnestRows } from './load-rows.ts'
+import { copyRows, countingHeirs, type LoadRows, unnestRows } from './load-rows.ts'
 import { Session } from './session.ts'
 import { silenceLimit } from './silence.ts'
 import { takenRows } from './staging.ts'
@@ -128,15 +128,16 @@ class Postgres implements Database {
         )
       }
       const names = columns.map(({ name }) => name)
+      const { oid, hasHeirs } = relation
+      const loadRows = write === 'copy' ? copyRows(plan) : unnestRows(plan, await baseTypes(session, oid, names))
       this.#load = {
         plan,
-        loadRows: write === 'copy' ? copyRows(plan) : unnestRows(plan, await baseTypes(session, relation.oid, names)),
-        blame: new Blame(relation.oid, table.table, names),
+        loadRows: hasHeirs ? countingHeirs(loadRows, oid) : loadRows,
+        blame: new Blame(relation, table.table, names),
       }
     })
   }
 
-  /** Rows that a trigger redirects or swallows count as inserted: the database took them. */
   commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     if (this.#load === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
     const { plan, loadRows, blame } = this.#load
@@ -224,9 +225,10 @@ function attempts(session: Session, batch: Batch, loadRows: LoadRows, blame: Bla
   return async (from: number, to: number): Promise<Refusal | undefined> => {
     if (loaded) await session.run('RELEASE SAVEPOINT sluice; SAVEPOINT sluice')
     try {
-      await loadRows(session, batch, from, to)
-      loaded = true
-      return undefined
+      const left = leftOut(await loadRows(session, batch, from, to), to - from)
+      if (left) await session.run('ROLLBACK TO SAVEPOINT sluice')
+      loaded = left === undefined
+      return left
     } catch (error) {
       if (!isDatabaseError(error) || classify(error) !== 'data') throw error
       await session.run('ROLLBACK TO SAVEPOINT sluice')

@@ -47,14 +47,14 @@ export class Session implements Sql {
     return (Array.isArray(result) ? result.at(-1)! : result).command
   }
 
-  /** One statement with columns of text as its parameters: `$1`, `$2`, … are `text[]`. */
-  async runArrays(text: string, columns: (string | null)[][]): Promise<void> {
-    await this.#watch(this.#connection.client.query({ text, values: columns }))
+  /** One statement with columns of text as its parameters: `$1`, `$2`, … are `text[]`. Returns the rows that it touched. */
+  async runArrays(text: string, columns: (string | null)[][]): Promise<number> {
+    return (await this.#watch(this.#connection.client.query({ text, values: columns }))).rowCount ?? 0
   }
 
-  /** `COPY … FROM STDIN`; the chunks are sent one after the other and must not change before this settles. */
-  async copy(statement: string, chunks: Uint8Array[]): Promise<void> {
-    await this.#watch(this.#connection.client.query(new CopyIn(statement, chunks)).done)
+  /** `COPY … FROM STDIN`; the chunks are sent one after the other and must not change before this settles. Returns the rows copied. */
+  async copy(statement: string, chunks: Uint8Array[]): Promise<number> {
+    return this.#watch(this.#connection.client.query(new CopyIn(statement, chunks)).done)
   }
 
   async end(): Promise<void> {

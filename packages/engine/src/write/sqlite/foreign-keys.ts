@@ -7,6 +7,8 @@ import { quote } from './sql.ts'
 interface ForeignKey {
   /** The first of its columns. */
   column: string
+  /** Points to its own table. */
+  toItself: boolean
   /** Finds the first staged row of a range that has no parent. */
   inStage: StatementSync
   /** The same for the values of one row. */
@@ -33,6 +35,7 @@ export class ForeignKeys {
       return [
         {
           column: pairs[0]!.child,
+          toItself: pairs[0]!.parent.toLowerCase() === table.toLowerCase(),
           inStage: db.prepare(
             `SELECT s.rowid - 1 AS rank FROM stage.s WHERE s.rowid BETWEEN ? AND ? AND ${orphan} ORDER BY s.rowid LIMIT 1`,
           ),
@@ -44,12 +47,12 @@ export class ForeignKeys {
 
   /** The first of the rows of rank `from` up to `to` that has no parent, now that all of them are in. */
   refuse(batch: Batch, from: number, to: number): Refusal | undefined {
-    const found = this.#keys.flatMap(({ column, inStage, inRow }) => {
+    const found = this.#keys.flatMap(({ column, toItself, inStage, inRow }) => {
       const ranks = [
         inStage.get(from + 1, to)?.rank as number | undefined,
         batch.large.find((row) => row.rank >= from && row.rank < to && inRow.get(...decodeRecord(row.record)))?.rank,
       ]
-      return ranks.flatMap((rank) => (rank === undefined ? [] : [{ rank, column }]))
+      return ranks.flatMap((rank) => (rank === undefined ? [] : [{ rank, column, toItself }]))
     })
     const [first] = found.sort((a, b) => a.rank - b.rank)
     return (
@@ -58,9 +61,16 @@ export class ForeignKeys {
         message: 'FOREIGN KEY constraint failed',
         column: first.column,
         row: first.rank,
+        waits: first.toItself,
       }
     )
   }
+}
+
+/** Whether a foreign key points from the table to itself. */
+export function refersToItself(db: DatabaseSync, table: string): boolean {
+  const sql = `SELECT 1 FROM pragma_foreign_key_list($1, 'main') WHERE "table" = $1 COLLATE NOCASE`
+  return db.prepare(sql).get({ $1: table }) !== undefined
 }
 
 /** A key that names no columns of its parent means the parent's primary key. */

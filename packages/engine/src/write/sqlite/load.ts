@@ -1,16 +1,16 @@
-import type { StatementSync } from 'node:sqlite'
+import type { StatementResultingChanges, StatementSync } from 'node:sqlite'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
 import { saveReplay } from '../../checkpoint/save-replay.ts'
 import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
 import type { LoadPlan, Outcome, Replay } from '../database.ts'
-import { isolate, type Refusal } from '../isolate.ts'
+import { isolate, leftOut, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import { keysAmong, refusedForTarget, type TakenRow } from '../taken.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
-import { ForeignKeys } from './foreign-keys.ts'
+import { ForeignKeys, refersToItself } from './foreign-keys.ts'
 import { databaseImage } from './image.ts'
 import { decodeRecord } from './record.ts'
 import { NOW, quote } from './sql.ts'
@@ -44,6 +44,7 @@ export class Load {
   #changeCounter = 1
   /** Once a deferred foreign key has failed. */
   #deferredKeys: ForeignKeys | undefined
+  readonly #refersToItself: boolean
   /** Keys that the table for which the rows are staged must not have. */
   readonly #keys: string[][]
   readonly #takenKeys: TakenKeys | undefined
@@ -59,6 +60,7 @@ export class Load {
     this.#keys = keysAmong(plan.stagedFor, plan.columns)
     this.#stage = new StageFile(connection.folder)
     const { db } = connection
+    this.#refersToItself = refersToItself(db, table)
     try {
       this.#stage.write(databaseImage(new Uint8Array(0), plan.columns.length, this.#changeCounter))
       db.prepare('ATTACH $1 AS stage').run({ $1: this.#stage.path })
@@ -76,7 +78,6 @@ export class Load {
     }
   }
 
-  /** Rows that a trigger swallows count as inserted: the database took them. */
   async commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     this.#changeCounter++
     this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
@@ -131,8 +132,7 @@ export class Load {
     // A trigger's RAISE(FAIL) leaves what its statement did before.
     db.exec('SAVEPOINT attempt')
     try {
-      this.#insert(from, to)
-      refusal = this.#deferredKeys?.refuse(batch, from, to)
+      refusal = leftOut(this.#insert(from, to), to - from) ?? this.#deferredKeys?.refuse(batch, from, to)
     } catch (error) {
       if (!(isSqliteError(error) && this.#isData(error))) throw error
       refusal = this.#refusal(error)
@@ -145,20 +145,21 @@ export class Load {
     return refusal
   }
 
-  #insert(from: number, to: number): void {
+  /** Returns how many rows have found their place; those that are not to go in have. */
+  #insert(from: number, to: number): number {
     let next = from
+    let done = 0
     for (const { rank, record } of this.#apart) {
       if (rank < from) continue
       if (rank >= to) break
-      this.#insertStaged(next, rank)
-      if (record) this.#insertOne.run(...decodeRecord(record))
+      done += this.#insertStaged(next, rank) + (record ? changes(this.#insertOne.run(...decodeRecord(record))) : 1)
       next = rank + 1
     }
-    this.#insertStaged(next, to)
+    return done + this.#insertStaged(next, to)
   }
 
-  #insertStaged(from: number, to: number): void {
-    if (from < to) this.#insertRange.run(from + 1, to)
+  #insertStaged(from: number, to: number): number {
+    return from < to ? changes(this.#insertRange.run(from + 1, to)) : 0
   }
 
   /** A trigger's RAISE(ROLLBACK) has undone the whole transaction. */
@@ -194,8 +195,14 @@ export class Load {
       code: rejectCode(error),
       message: message.length > MESSAGE_LIMIT ? `${message.slice(0, MESSAGE_LIMIT)}…`.toWellFormed() : message,
       column: column ?? null,
+      waits: this.#refersToItself && error.errcode === FOREIGN_KEY,
     }
   }
+}
+
+/** Rows that the statement itself put in, not its triggers (https://sqlite.org/c3ref/changes.html). */
+function changes({ changes }: StatementResultingChanges): number {
+  return Number(changes)
 }
 
 function rowsApart({ large }: Batch, taken: TakenRow[]): { rank: number; record?: Uint8Array }[] {
