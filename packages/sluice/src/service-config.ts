@@ -20,8 +20,16 @@ export interface ServiceConfig {
   port: number
   /** Empty: whoever reaches the server may use it. */
   apiKeys: ApiKey[]
+  /** Names, beside those of the loopback, by which a server without keys may be called: `SLUICE_ALLOWED_HOSTS`. */
+  allowedHosts: string[]
+  /** Origins whose pages may call the server, as `https://app.example.com`: `SLUICE_CORS_ORIGINS`. */
+  corsOrigins: string[]
   /** Longest body of an upload in bytes. */
   maxUploadBytes: number
+  /** Requests a minute that a key, or without keys an address, may make. */
+  rateLimit: number
+  /** Seconds in which a client that is waited for must send something. */
+  bodyTimeoutSeconds: number
   /** Seconds for which the status of an upload that is over answers. */
   statusTtlSeconds: number
   profilesFolder: string | null
@@ -42,6 +50,9 @@ export interface ServiceConfig {
  */
 const CONCURRENCY = 3
 const MAX_UPLOAD_BYTES = 100 * 2 ** 30
+/** A page that looks every 100 ms at ten uploads. */
+const RATE_LIMIT = 6_000
+const BODY_TIMEOUT_SECONDS = 30
 const STATUS_TTL_SECONDS = 7 * 86_400
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
@@ -79,6 +90,10 @@ export function readServiceConfig(
     host,
     port,
     apiKeys,
+    allowedHosts: read(env, 'SLUICE_ALLOWED_HOSTS', hostNamesOf, 'names of hosts, separated by commas', []),
+    corsOrigins: read(env, 'SLUICE_CORS_ORIGINS', originsOf, 'origins such as https://app.example.com', []),
+    rateLimit: read(env, 'SLUICE_RATE_LIMIT', rateOf, 'a number of requests a minute', RATE_LIMIT),
+    bodyTimeoutSeconds: read(env, 'SLUICE_BODY_TIMEOUT', parseSeconds, 'a time such as 30s', BODY_TIMEOUT_SECONDS),
     maxUploadBytes: read(env, 'SLUICE_MAX_UPLOAD_BYTES', parseBytes, 'a size such as 10GB', MAX_UPLOAD_BYTES),
     statusTtlSeconds: read(env, 'SLUICE_STATUS_TTL', parseSeconds, 'a time such as 7d or 12h', STATUS_TTL_SECONDS),
     profilesFolder: config.profilesFolder,
@@ -135,11 +150,12 @@ function read<T>(
   return value
 }
 
-const isLoopback = (host: string) =>
+export const isLoopback = (host: string) =>
   host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
 const within = (text: string, least: number, most: number) =>
   /^\d{1,9}$/.test(text) && Number(text) >= least && Number(text) <= most ? Number(text) : undefined
 const portOf = (text: string) => within(text, 0, 65_535)
+const rateOf = (text: string) => within(text, 1, 999_999_999)
 const concurrencyOf = (text: string) => within(text, 2, 64)
 const switchOf = (text: string) =>
   /^(1|true|yes|on)$/i.test(text) ? true : /^(0|false|no|off)$/i.test(text) ? false : undefined
@@ -150,6 +166,16 @@ const urlOf =
   (schemes: string[]) =>
   (text: string): string | undefined =>
     URL.canParse(text) && schemes.includes(new URL(text).protocol) ? text : undefined
+
+function hostNamesOf(text: string): string[] | undefined {
+  const names = text.split(',').map((name) => name.trim().toLowerCase())
+  return names.every((name) => /^[a-z0-9._-]+$/.test(name)) ? names : undefined
+}
+
+function originsOf(text: string): string[] | undefined {
+  const origins = text.split(',').map((origin) => origin.trim())
+  return origins.every((origin) => URL.canParse(origin) && new URL(origin).origin === origin) ? origins : undefined
+}
 
 function secretsOf(text: string): string[] | undefined {
   const secrets = text.split(/\s+/)
