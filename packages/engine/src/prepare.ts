@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
 import type { Checkpoint, Job } from './checkpoint/job.ts'
@@ -151,6 +152,8 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
     schema: schema ?? (plan.create ? inferred : null),
     inferred,
   }
+  const [, ...others] = sources
+  await planOthers(options, database, others, { jobId, settings, target: before })
   failpoint('before-create-job')
   // The job comes before its table: what a table means that was inferred from a sample is known by its job only.
   await store.create(
@@ -177,6 +180,31 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
   }
   const job = (await store.read(jobId))!
   return { job, settings, checkpoints: await store.checkpoints(jobId), store, table, target, head }
+}
+
+/**
+ * Plans every source behind the first one before a row of any is loaded, and keeps none of the plans: of thousands of files one
+ * head at a time is in memory.
+ * @throws SluiceError for a source that does not fit, with its name
+ */
+async function planOthers(
+  options: LoadOptions,
+  database: Database,
+  others: Source[],
+  { jobId, settings, target }: { jobId: string; settings: Settings; target: TargetTable | undefined },
+): Promise<void> {
+  const { schema, inferred } = settings
+  const place = { jobId, schema: schema ?? undefined, inferred: inferred ?? undefined, target }
+  for (const source of others) {
+    if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
+    const head = await headOf(source, settings.dialect, () => settings.header)
+    try {
+      planFor(options, database, head, { ...place, file: source.name })
+    } catch (error) {
+      if (!(error instanceof SluiceError)) throw error
+      throw new SluiceError(error.code, `${source.name}, of several files: ${error.message}`, { cause: error })
+    }
+  }
 }
 
 async function createTable(
@@ -280,9 +308,29 @@ export async function headOf(
       `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
     )
   }
+  refuseOtherEncodings(bytes.subarray(first.byteOffset, first.next), first, source.name)
   const header = first.cells.map(({ text }) => text.trim())
   const place = { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }
   return { dialect, header, start: place, sample: sample(place) }
+}
+
+/** Names of columns would else have U+FFFD in place of what stands there. */
+function refuseOtherEncodings(bytes: Uint8Array, { byteOffset, line }: SourceRecord, name: string): void {
+  if (isUtf8(bytes)) return
+  let at = 0
+  // A character has up to 4 bytes: the first one with which no number of bytes is UTF-8.
+  while (at < bytes.length) {
+    const length = [1, 2, 3, 4].find((length) => at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)))
+    if (length === undefined) break
+    at += length
+  }
+  const guess = /^(?:fffe|feff)/.test(Buffer.from(bytes.subarray(0, 2)).toString('hex')) ? 'UTF-16' : 'WINDOWS-1252'
+  const byte = `0x${bytes[at]!.toString(16).toUpperCase().padStart(2, '0')}`
+  throw new SluiceError(
+    'SLUICE_DIALECT',
+    `The header of ${name} (line ${line}) is not UTF-8: byte ${byte} at offset ${byteOffset + at}. Write the file as UTF-8, ` +
+      `for instance by: iconv -f ${guess} -t UTF-8 ${JSON.stringify(basename(name))}`,
+  )
 }
 
 /** First bytes of gzip (RFC 1952) and of zstd (RFC 8878). */
