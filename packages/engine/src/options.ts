@@ -7,10 +7,22 @@ import type { TableSchema } from './schema/table-schema.ts'
 /** A row as a `map` hook sees it: the cells by header name, before transforms; NULL is null. */
 export type Row = Record<string, string | null>
 
+/** A source of the caller's own that can be read again from any byte, such as an object of S3. */
+export interface ByteSource {
+  /** For messages and the job's record. */
+  name: string
+  /** In bytes; null where it is not known. Where it is, a source that ends earlier or later fails the load. */
+  size: number | null
+  /** Tells whether this is the source of an interrupted load: anything that JSON can hold, such as an ETag. */
+  fingerprint: unknown
+  /** The bytes from an offset on. Nothing is asked for before it can be used. */
+  read(fromByte: number): AsyncIterable<Uint8Array>
+}
+
 /** How a load is to be done. Only `source` has no default. */
 export interface LoadOptions {
-  /** Path, glob, list of paths, or a stream of bytes. Several files are one job under one receipt. */
-  source: string | string[] | Readable | AsyncIterable<Uint8Array>
+  /** Path, glob, list of paths, a stream of bytes, or a source of one's own. Several files are one job under one receipt. */
+  source: string | string[] | Readable | AsyncIterable<Uint8Array> | ByteSource
   /** Name for messages and the job's record where the source is a stream. Default: `stream`. */
   sourceName?: string
   /** `postgres://…`, `sqlite:PATH` or a pool. Default: `$DATABASE_URL`, else `sqlite:sluice.db`. */
@@ -54,6 +66,12 @@ export interface LoadOptions {
   limit?: number
   /** Forget an interrupted load of the same source and table, and start over. */
   restart?: boolean
+  /**
+   * A UUID for the job. A job that has it goes on, if source and settings are the same and it is neither complete nor cancelled;
+   * else a new one gets it, also where another load of the same source and table is unfinished. Default: the unfinished job of this
+   * source and table, else a new one.
+   */
+  jobId?: string
   /**
    * Changes or refuses a row before it is checked: returns the row, changed or not and with all its columns, or a message
    * that makes it a reject (`constraint-error`). It sees every record that can be taken apart, and works on strings and

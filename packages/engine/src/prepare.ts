@@ -1,7 +1,7 @@
 import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
 import { basename } from 'node:path'
-import type { Checkpoint, Job } from './checkpoint/job.ts'
+import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { createTables } from './checkpoint/tables.ts'
@@ -91,7 +91,9 @@ interface Place {
 
 async function findJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob | undefined> {
   const { store, table, names, notice } = place
-  const job = await store.findUnfinished(names.source, names.target)
+  const job = options.jobId
+    ? await ownJob(store, options.jobId)
+    : await store.findUnfinished(names.source, names.target)
   if (!job) return undefined
   const settings = job.settings as Settings
   await refuseChanges(options, sources, job)
@@ -99,6 +101,14 @@ async function findJob(options: LoadOptions, sources: Source[], place: Place): P
   const target = await targetOf(options, sources, place, { job, settings, head })
   notice(`going on with the interrupted job ${job.jobId} behind record ${job.recordsRead}`)
   return { job, settings, checkpoints: await store.checkpoints(job.jobId), store, table, target, head }
+}
+
+/** The job of an id that the caller chose, where it is begun already. */
+async function ownJob(store: JobStore, jobId: string): Promise<Job | undefined> {
+  const job = await store.read(jobId)
+  if (!job || isAnnounced(job)) return undefined
+  if (job.status !== 'COMPLETED' && job.status !== 'CANCELLED') return job
+  throw new SluiceError('SLUICE_JOB', `Job ${jobId} is ${job.status.toLowerCase()} and does not go on`)
 }
 
 /** The table of a job that was found; one that was ended before it could make its table makes it now. */
@@ -128,7 +138,7 @@ async function targetOf(
 
 async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
   const { database, store, table, names, notice } = place
-  const jobId = randomUUID()
+  const jobId = options.jobId ?? randomUUID()
   const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues
@@ -167,15 +177,15 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
       bytesTotal: totalOf(sources),
       segments: sources.map(({ name }) => ({ source: name, start: START, endByte: null })),
     },
-    true,
+    options.jobId === undefined,
   )
   failpoint('after-create-job')
   let target = before
   try {
     target ??= await createTable(database, table, plan.create!, names.target, notice)
   } catch (error) {
-    // Other settings may be what helps, so no job may insist on these.
-    if (database.classify(error) !== 'transient') await store.cancel(jobId)
+    // Other settings may be what helps, so no job may insist on these, unless it is asked for by its id.
+    if (!options.jobId && database.classify(error) !== 'transient') await store.cancel(jobId)
     throw error
   }
   const job = (await store.read(jobId))!

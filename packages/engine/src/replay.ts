@@ -4,6 +4,7 @@ import type { Pool } from 'pg'
 import type { Job } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
 import { SluiceError } from './errors.ts'
+import type { ByteSource } from './options.ts'
 import { BatchBuffer } from './parse/batch.ts'
 import { Parser } from './parse/parser.ts'
 import { START } from './parse/position.ts'
@@ -23,8 +24,8 @@ const PAGE = 256
 const BATCH_BYTES = 8 * 1024 * 1024
 
 export interface ReplayOptions {
-  /** The corrected rejects, as CSV or NDJSON in the form of `sluice rejects`: a path or a stream of bytes. */
-  source: string | Readable | AsyncIterable<Uint8Array>
+  /** The corrected rejects, as CSV or NDJSON in the form of `sluice rejects`: a path, a stream of bytes or a source of one's own. */
+  source: string | Readable | AsyncIterable<Uint8Array> | ByteSource
   /** The job whose rejects they are. It must be over. */
   jobId: string
   /** As of `load`. */

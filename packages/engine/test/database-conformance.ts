@@ -482,6 +482,26 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.ok(passed >= 45 && passed < 5_000, `${passed} ms`)
   })
 
+  test('a job that was announced is begun once, by the load that has its id', async () => {
+    const job = newJob()
+    const { jobId, source, targetTable } = job
+    const announced = { jobId, source: 'to come', targetTable, bytesTotal: 7, sha256: 'abc' }
+    await db.transact([jobs.announcing(announced)])
+    await assert.rejects(db.transact([jobs.announcing(announced)]), { code: 'SLUICE_JOB' })
+    const before = (await jobs.read(jobId))!
+    assert.deepEqual([before.status, before.source, before.bytesTotal], ['PENDING', 'to come', 7])
+    assert.deepEqual(await jobs.checkpoints(jobId), [])
+    await jobs.cancel(jobId)
+    await assert.rejects(jobs.create(job), { code: 'SLUICE_JOB' })
+    assert.equal(await jobs.reopen(jobId), true)
+    await jobs.create(job)
+    const after = (await jobs.read(jobId))!
+    assert.deepEqual([after.status, after.source, after.sha256], ['PENDING', source, 'abc'])
+    assert.deepEqual([after.settings, after.createdAt], [job.settings, before.createdAt])
+    assert.equal((await jobs.checkpoints(jobId)).length, job.segments.length)
+    await assert.rejects(jobs.create(job), { code: 'SLUICE_JOB' })
+  })
+
   test('a job goes from state to state', async () => {
     const lease = await claimed()
     const { jobId } = lease
@@ -503,8 +523,17 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.equal(await jobs.renew(third), 'CANCELLED')
     await jobs.release(third)
     assert.deepEqual(await state(), ['CANCELLED', null, true, null])
+    await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /cancelled/ })
+    assert.equal(await jobs.refuse(jobId, 'not now'), false)
+    assert.equal(await jobs.reopen(jobId), true)
+    assert.equal(await jobs.reopen(jobId), false)
+    assert.equal(await jobs.refuse(jobId, 'not now'), true)
+    assert.deepEqual(await state(), ['FAILED', 'not now', true, null])
+    assert.equal(await jobs.reopen(jobId), true)
+    assert.deepEqual(await state(), ['PENDING', null, true, null])
     assert.equal(await jobs.finish(await jobs.claim(jobId, 0, by('tester'))), true)
     assert.equal(await jobs.cancel(jobId), false)
+    assert.equal(await jobs.reopen(jobId), false)
     await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /complete/ })
   })
 

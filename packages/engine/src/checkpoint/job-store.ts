@@ -4,6 +4,7 @@ import type { Position } from '../parse/position.ts'
 import type { Database, SqlValue, Statement } from '../write/database.ts'
 import { later, renewed } from './clock.ts'
 import {
+  ANNOUNCED,
   type Checkpoint,
   type Job,
   type JobStatus,
@@ -20,6 +21,9 @@ export interface NewJob
   extends Pick<Job, 'jobId' | 'source' | 'targetTable' | 'settings' | 'settingsHash' | 'fingerprint' | 'bytesTotal'> {
   segments: NewSegment[]
 }
+
+/** A job that is going to come. */
+type Announced = Pick<Job, 'jobId' | 'source' | 'targetTable' | 'bytesTotal' | 'sha256'>
 
 interface NewSegment {
   /** Name of the file. */
@@ -52,18 +56,12 @@ export class JobStore {
    *
    * @param sole Refuse when another load of the same source into the same table is unfinished, so that of two processes
    *   that start at the same instant at most one goes on.
-   * @throws SluiceError SLUICE_JOB when the id is taken, or by `sole`.
+   * @throws SluiceError SLUICE_JOB when the id is taken, unless it was only announced; or by `sole`.
    */
   async create(job: NewJob, sole = false): Promise<void> {
     const { jobId, source, targetTable } = job
     const { kind, now } = this.#database
-    const statements: Statement[] = [
-      {
-        text: 'SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1)',
-        params: [jobId],
-        orElse: { code: 'SLUICE_JOB', message: `The job id ${jobId} is taken` },
-      },
-    ]
+    const statements: Statement[] = []
     if (sole) {
       // Whoever asks at the same time waits here until the other one's job can be seen; in SQLite every transaction does.
       const lock = 'SELECT pg_advisory_xact_lock(hashtextextended($1, 0))'
@@ -80,6 +78,25 @@ export class JobStore {
         },
       })
     }
+    statements.push({
+      text: `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
+        bytes_total, created_at, updated_at) VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $7, ${now}, ${now})
+        ON CONFLICT (job_id) DO UPDATE SET source = excluded.source, target_table = excluded.target_table,
+          settings = excluded.settings, settings_hash = excluded.settings_hash, fingerprint = excluded.fingerprint,
+          bytes_total = excluded.bytes_total, updated_at = excluded.updated_at
+        WHERE ingestion_jobs.settings_hash = '${ANNOUNCED}' AND ingestion_jobs.status = 'PENDING'
+        RETURNING job_id`,
+      params: [
+        jobId,
+        source,
+        targetTable,
+        JSON.stringify(job.settings),
+        job.settingsHash,
+        JSON.stringify(job.fingerprint),
+        job.bytesTotal,
+      ],
+      orElse: { code: 'SLUICE_JOB', message: `The job id ${jobId} is taken` },
+    })
     for (const segments of chunks([...job.segments.entries()])) {
       const rows = segments.map((_, i) => {
         const p = (n: number) => `$${1 + i * 6 + n}`
@@ -101,20 +118,24 @@ export class JobStore {
         ],
       })
     }
-    statements.push({
-      text: `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
-        bytes_total, created_at, updated_at) VALUES ($1, 'PENDING', $2, $3, $4, $5, $6, $7, ${now}, ${now})`,
-      params: [
-        jobId,
-        source,
-        targetTable,
-        JSON.stringify(job.settings),
-        job.settingsHash,
-        JSON.stringify(job.fingerprint),
-        job.bytesTotal,
-      ],
-    })
     await this.#database.transact(statements)
+  }
+
+  /**
+   * What makes a job known, PENDING, before its source was looked at; for a transaction that does more. A load with this `jobId`
+   * begins it.
+   */
+  announcing({ jobId, source, targetTable, bytesTotal, sha256 }: Announced): Statement {
+    const { now } = this.#database
+    const settings = { asked: {}, dialect: {}, header: [], schema: null, inferred: null }
+    return {
+      text: `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
+        bytes_total, sha256, created_at, updated_at)
+        VALUES ($1, 'PENDING', $2, $3, $4, '${ANNOUNCED}', '[]', $5, $6, ${now}, ${now})
+        ON CONFLICT (job_id) DO NOTHING RETURNING job_id`,
+      params: [jobId, source, targetTable, JSON.stringify(settings), bytesTotal, sha256],
+      orElse: { code: 'SLUICE_JOB', message: `The job id ${jobId} is taken` },
+    }
   }
 
   async read(jobId: string): Promise<Job | undefined> {
@@ -169,7 +190,7 @@ export class JobStore {
    * @param by.owner Who asks, for people to read: host and process. The same owner may claim again.
    * @param by.seconds Length of the lease.
    * @param by.dead An owner that is known to live no more: its lease is taken over before it runs out.
-   * @throws SluiceError SLUICE_JOB when the job is missing or complete, or the lease of another owner is alive.
+   * @throws SluiceError SLUICE_JOB when the job is missing, complete or cancelled, or the lease of another owner is alive.
    */
   async claim(
     jobId: string,
@@ -182,14 +203,14 @@ export class JobStore {
          updated_at = ${now}
          WHERE job_id = $1 AND segment = $2
            AND (lease_expires IS NULL OR lease_expires <= ${now} OR lease_owner IN ($3, $5))
-           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status <> 'COMPLETED')
+           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED'))
          RETURNING *`,
       [jobId, segment, by.owner, by.seconds, by.dead ?? by.owner],
     )
     if (!row) throw await this.#refusal(jobId, segment)
     await this.#run(
       `UPDATE ingestion_jobs SET status = 'PROCESSING', error = NULL, started_at = coalesce(started_at, ${now}),
-         updated_at = ${now} WHERE job_id = $1 AND status <> 'COMPLETED'`,
+         updated_at = ${now} WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')`,
       [jobId],
     )
     return toCheckpoint(row)
@@ -290,7 +311,8 @@ export class JobStore {
   async fail(lease: Lease, error: string): Promise<void> {
     await this.#run(
       `UPDATE ingestion_jobs SET status = 'FAILED', error = $4, updated_at = ${this.#database.now}
-         WHERE job_id = $1 AND status <> 'COMPLETED' AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})`,
+         WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')
+           AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})`,
       [...held(lease), error],
     )
     await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
@@ -299,6 +321,32 @@ export class JobStore {
   /** Marks the job CANCELLED; its worker learns it from `renew`. Returns false when it was over or cancelled already. */
   async cancel(jobId: string): Promise<boolean> {
     const rows = await this.#run(
+  /** Marks a PENDING job FAILED, which no worker holds. Returns false when it is in another state. */
+  async refuse(jobId: string, error: string): Promise<boolean> {
+    const rows = await this.#run(
+      `UPDATE ingestion_jobs SET status = 'FAILED', error = $2, updated_at = ${this.#database.now}
+         WHERE job_id = $1 AND status = 'PENDING' RETURNING job_id`,
+      [jobId, error],
+    )
+    return rows.length > 0
+  }
+
+  /**
+   * Makes a FAILED or CANCELLED job PENDING, so that it can be claimed and goes on from its checkpoint. Returns false when it is in
+   * another state, or a worker still holds it.
+   */
+  async reopen(jobId: string): Promise<boolean> {
+    const { now } = this.#database
+    const rows = await this.#run(
+      `UPDATE ingestion_jobs SET status = 'PENDING', error = NULL, updated_at = ${now}
+         WHERE job_id = $1 AND status IN ('FAILED', 'CANCELLED')
+           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND lease_expires > ${now})
+         RETURNING job_id`,
+      [jobId],
+    )
+    return rows.length > 0
+  }
+
       `UPDATE ingestion_jobs SET status = 'CANCELLED', updated_at = ${this.#database.now}
          WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED') RETURNING job_id`,
       [jobId],
@@ -403,6 +451,7 @@ export class JobStore {
     return new SluiceError(
       'SLUICE_JOB',
       `${what} is being loaded by ${checkpoint.leaseOwner}, whose lease lasts until ${checkpoint.leaseExpires} unless ` +
+    if (job.status === 'CANCELLED') return new SluiceError('SLUICE_JOB', `${what} was cancelled`)
         'it is renewed. Let it finish, or stop it and try again after that time',
     )
   }

@@ -3,8 +3,8 @@ import type { Reject } from '../reject/reject.ts'
 import type { SqlValue } from '../write/database.ts'
 
 /**
- * PENDING → PROCESSING → COMPLETED. A claim makes any job that is not COMPLETED PROCESSING, so FAILED and CANCELLED jobs
- * go on from their checkpoints; a job whose process died stays PROCESSING until its lease runs out and another claims it.
+ * PENDING → PROCESSING → COMPLETED. A claim makes PENDING and FAILED jobs PROCESSING, and they go on from their checkpoints; a
+ * CANCELLED one must be reopened first. A job whose process died stays PROCESSING until its lease runs out and another claims it.
  */
 export type JobStatus = 'PENDING' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
 
@@ -77,6 +77,14 @@ export function toJob(row: SqlRow): Job {
     jobId: String(row.job_id),
     status: row.status as JobStatus,
     source: String(row.source),
+/** Stands for the settings of a job of which nothing is known but that it will come. */
+export const ANNOUNCED = ''
+
+/** Whether no load has begun the job yet. */
+export function isAnnounced({ settingsHash }: Pick<Job, 'settingsHash'>): boolean {
+  return settingsHash === ANNOUNCED
+}
+
     targetTable: String(row.target_table),
     settings: JSON.parse(String(row.settings)),
     settingsHash: String(row.settings_hash),

@@ -1,23 +1,27 @@
 import { access, glob } from 'node:fs/promises'
 import type { Readable } from 'node:stream'
 import { SluiceError } from '../errors.ts'
+import type { ByteSource } from '../options.ts'
+import { openBytes } from './bytes.ts'
 import { openFile } from './file.ts'
 import type { Source } from './source.ts'
 import { openStream } from './stream.ts'
 
 /**
- * Opens what a load is to read: a path, a glob (where no file has that very name), a list of both, or a stream.
+ * Opens what a load is to read: a path, a glob (where no file has that very name), a list of both, a stream, or a source of the
+ * caller's own.
  * @throws SluiceError SLUICE_SOURCE_NOT_FOUND; SLUICE_USAGE for what is no source
  */
 export async function openSources(
-  source: string | string[] | Readable | AsyncIterable<Uint8Array>,
+  source: string | string[] | Readable | AsyncIterable<Uint8Array> | ByteSource,
   streamName: string,
   signal?: AbortSignal | undefined,
 ): Promise<Source[]> {
   if (typeof source !== 'string' && !Array.isArray(source)) {
-    if (!(Symbol.asyncIterator in source))
+    if (Symbol.asyncIterator in source) return [openStream(source, streamName, signal)]
+    if (typeof source.read !== 'function' || typeof source.name !== 'string')
       throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
-    return [openStream(source, streamName, signal)]
+    return [openBytes(source)]
   }
   const sources: Source[] = []
   try {

@@ -1,11 +1,17 @@
-/** Bytes to load. Two implementations: `file.ts`, which can start anywhere, and `stream.ts`, which begins at its start once. */
+/**
+ * Bytes to load. Three implementations: `file.ts` and `bytes.ts`, which can start anywhere, and `stream.ts`, which begins at its
+ * start once.
+ */
 export interface Source {
   /** For messages and the job's record: an absolute path, or the name of a stream. */
   readonly name: string
   /** In bytes; null where it is not known before the end. */
   readonly size: number | null
-  /** Size and samples of the content, to tell whether this is the source of an interrupted load; null for a stream. */
-  fingerprint(): Promise<Fingerprint | null>
+  /**
+   * Tells whether this is the source of an interrupted load: size and samples of a file, null for a stream, whatever the caller
+   * says of a source of its own. JSON.
+   */
+  fingerprint(): Promise<unknown>
   /** Up to `bytes` bytes from the start, and whether that is all there is. */
   head(bytes: number): Promise<Head>
   /**

@@ -1,0 +1,61 @@
+import { SluiceError } from '../errors.ts'
+import type { ByteSource } from '../options.ts'
+import { CHUNK_BYTES, type Head, type Source } from './source.ts'
+
+/** A source of the caller's own, which can be read again from any byte. */
+export function openBytes(own: ByteSource): Source {
+  return new OwnSource(own)
+}
+
+class OwnSource implements Source {
+  readonly #own: ByteSource
+
+  constructor(own: ByteSource) {
+    this.#own = own
+  }
+
+  get name(): string {
+    return this.#own.name
+  }
+
+  get size(): number | null {
+    return this.#own.size
+  }
+
+  /** Its fingerprint tells whether it is the same. */
+  get digest(): null {
+    return null
+  }
+
+  async fingerprint(): Promise<unknown> {
+    return this.#own.fingerprint
+  }
+
+  async head(bytes: number): Promise<Head> {
+    const chunks: Uint8Array[] = []
+    let length = 0
+    for await (const chunk of this.read(0)) {
+      chunks.push(Buffer.from(chunk))
+      length += chunk.length
+      if (length > bytes) break
+    }
+    return { bytes: Buffer.concat(chunks).subarray(0, bytes), complete: length <= bytes }
+  }
+
+  async *read(from: number): AsyncGenerator<Uint8Array, void, void> {
+    let at = from
+    for await (const chunk of this.#own.read(from)) {
+      for (let start = 0; start < chunk.length; start += CHUNK_BYTES) yield chunk.subarray(start, start + CHUNK_BYTES)
+      at += chunk.length
+    }
+    if (this.size === null || at === this.size) return
+    throw new SluiceError(
+      'SLUICE_SOURCE_READ',
+      `${this.name} has ${this.size} bytes, but reading it ended at byte ${at}`,
+    )
+  }
+
+  async close(): Promise<void> {
+    // Whoever made it closes it.
+  }
+}
