@@ -318,9 +318,6 @@ export class JobStore {
     await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
   }
 
-  /** Marks the job CANCELLED; its worker learns it from `renew`. Returns false when it was over or cancelled already. */
-  async cancel(jobId: string): Promise<boolean> {
-    const rows = await this.#run(
   /** Marks a PENDING job FAILED, which no worker holds. Returns false when it is in another state. */
   async refuse(jobId: string, error: string): Promise<boolean> {
     const rows = await this.#run(
@@ -347,6 +344,9 @@ export class JobStore {
     return rows.length > 0
   }
 
+  /** Marks the job CANCELLED; its worker learns it from `renew`. Returns false when it was over or cancelled already. */
+  async cancel(jobId: string): Promise<boolean> {
+    const rows = await this.#run(
       `UPDATE ingestion_jobs SET status = 'CANCELLED', updated_at = ${this.#database.now}
          WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED') RETURNING job_id`,
       [jobId],
@@ -448,10 +448,10 @@ export class JobStore {
     if (!(job && checkpoint)) return new SluiceError('SLUICE_JOB', `There is no job ${jobId} with a segment ${segment}`)
     const what = `Job ${jobId} (${job.source} into ${job.targetTable})`
     if (job.status === 'COMPLETED') return new SluiceError('SLUICE_JOB', `${what} is complete`)
+    if (job.status === 'CANCELLED') return new SluiceError('SLUICE_JOB', `${what} was cancelled`)
     return new SluiceError(
       'SLUICE_JOB',
       `${what} is being loaded by ${checkpoint.leaseOwner}, whose lease lasts until ${checkpoint.leaseExpires} unless ` +
-    if (job.status === 'CANCELLED') return new SluiceError('SLUICE_JOB', `${what} was cancelled`)
         'it is renewed. Let it finish, or stop it and try again after that time',
     )
   }
