@@ -65,9 +65,19 @@ export interface StoredReject extends Reject {
   id: number
   jobId: string
   segment: number
+  /** Name of the file that it came from; null where a version stored it that did not tell. */
+  source: string | null
   createdAt: string
   /** When a replay brought the record in; null: it is still missing. */
   closedAt: string | null
+}
+
+/** Stands for the settings of a job of which nothing is known but that it will come. */
+export const ANNOUNCED = ''
+
+/** Whether no load has begun the job yet. */
+export function isAnnounced({ settingsHash }: Pick<Job, 'settingsHash'>): boolean {
+  return settingsHash === ANNOUNCED
 }
 
 export type SqlRow = Record<string, SqlValue>
@@ -77,14 +87,6 @@ export function toJob(row: SqlRow): Job {
     jobId: String(row.job_id),
     status: row.status as JobStatus,
     source: String(row.source),
-/** Stands for the settings of a job of which nothing is known but that it will come. */
-export const ANNOUNCED = ''
-
-/** Whether no load has begun the job yet. */
-export function isAnnounced({ settingsHash }: Pick<Job, 'settingsHash'>): boolean {
-  return settingsHash === ANNOUNCED
-}
-
     targetTable: String(row.target_table),
     settings: JSON.parse(String(row.settings)),
     settingsHash: String(row.settings_hash),
@@ -131,6 +133,7 @@ export function toStoredReject(row: SqlRow): StoredReject {
     id: Number(row.id),
     jobId: String(row.job_id),
     segment: Number(row.segment),
+    source: textOrNull(row.source),
     record: Number(row.record),
     line: Number(row.line),
     byteOffset: Number(row.byte_offset),
