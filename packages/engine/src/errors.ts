@@ -13,6 +13,7 @@ export const ERRORS = {
   SLUICE_SOURCE_CHANGED: { exit: 2, what: 'The source or a setting of meaning differs from the interrupted load' },
   SLUICE_SOURCE_READ: { exit: 1, what: 'Reading the source failed, or it ended early' },
   SLUICE_CORRUPT: { exit: 1, what: 'A compressed source is truncated or corrupt' },
+  SLUICE_DECODED_SIZE: { exit: 1, what: 'A compressed source grows beyond the limit when it is decompressed' },
   SLUICE_CONNECT: { exit: 1, what: 'The database cannot be reached or refuses the login' },
   SLUICE_DATABASE: {
     exit: 1,
@@ -20,6 +21,8 @@ export const ERRORS = {
   },
   SLUICE_LEASE_LOST: { exit: 1, what: 'Another process has taken over this job' },
   SLUICE_JOB: { exit: 2, what: 'No such job, or it is not in a state that allows this' },
+  SLUICE_STORAGE: { exit: 1, what: 'The storage of uploads cannot be reached, is full or refuses' },
+  SLUICE_IDEMPOTENCY: { exit: 2, what: 'An Idempotency-Key was used for another request before' },
   SLUICE_ALL_REJECTED: { exit: 1, what: 'The first records were all rejected, so the load was stopped' },
   SLUICE_ERROR_BUDGET: { exit: 3, what: 'More records were rejected than --max-errors allows' },
   SLUICE_MAP: { exit: 1, what: 'The map function threw, or returned what is not a row' },

@@ -1,0 +1,96 @@
+import { compressionOf, decompress, MAGIC_BYTES, type Unpacking } from './decode/compression.ts'
+import { SluiceError } from './errors.ts'
+import { openBytes } from './source/bytes.ts'
+import type { Head, Source } from './source/source.ts'
+import { openStream } from './source/stream.ts'
+
+/**
+ * The content of a source that is compressed, as its first bytes tell; any other source as it is. Offsets are those of the content;
+ * name, size and fingerprint are those of the source as stored.
+ * @param signal ends the wait for the first bytes
+ * @throws SluiceError SLUICE_INTERRUPTED, SLUICE_SOURCE_READ
+ */
+export async function unpacked(
+  stored: Source,
+  { maxDecodedBytes, signal }: Pick<Unpacking, 'maxDecodedBytes'> & { signal?: AbortSignal | undefined },
+): Promise<Source> {
+  for (;;) {
+    const { bytes, complete } = await stored.head(MAGIC_BYTES)
+    const compression = compressionOf(bytes)
+    if (compression === 'more' && !complete) continue
+    if (compression === null || compression === 'more') return stored
+    return new Unpacked(stored, { compression, name: stored.name, maxDecodedBytes }, signal)
+  }
+}
+
+class Unpacked implements Source {
+  readonly #stored: Source
+  readonly #unpacking: Unpacking
+  readonly #content: Source
+  /** Ends of pieces in the content, and bytes as stored that were taken for them; those before the last commit are dropped. */
+  #marks: { end: number; stored: number }[] = []
+
+  constructor(stored: Source, unpacking: Unpacking, signal: AbortSignal | undefined) {
+    const { name } = stored
+    this.#stored = stored
+    this.#unpacking = unpacking
+    // What can be read again is read again: heads of thousands of files must not be kept.
+    this.#content = stored.digest
+      ? openStream(this.#read(0), name, signal)
+      : openBytes({ name, size: null, fingerprint: null, read: (from) => this.#read(from) })
+  }
+
+  get name(): string {
+    return this.#stored.name
+  }
+
+  get size(): number | null {
+    return this.#stored.size
+  }
+
+  get digest(): Source['digest'] {
+    return this.#content.digest
+  }
+
+  fingerprint(): Promise<unknown> {
+    return this.#stored.fingerprint()
+  }
+
+  head(bytes: number): Promise<Head> {
+    return this.#content.head(bytes)
+  }
+
+  read(from: number, known?: string | null): AsyncIterator<Uint8Array, void, void> {
+    return this.#content.read(from, known)
+  }
+
+  storedAt(byte: number): number {
+    while (this.#marks.length > 1 && this.#marks[1]!.end <= byte) this.#marks.shift()
+    const [mark] = this.#marks
+    return mark && mark.end <= byte ? mark.stored : 0
+  }
+
+  async close(): Promise<void> {
+    await this.#content.close()
+    await this.#stored.close()
+  }
+
+  /** The content from byte `from` on: what is before it is decompressed, too, and dropped. */
+  async *#read(from: number): AsyncGenerator<Uint8Array, void, void> {
+    this.#marks = []
+    let at = 0
+    for await (const { bytes, stored } of decompress(this.#stored.read(0), this.#unpacking)) {
+      const start = Math.min(bytes.length, Math.max(0, from - at))
+      at += bytes.length
+      this.#marks.push({ end: at, stored })
+      if (at <= from) this.storedAt(at)
+      if (start < bytes.length) yield bytes.subarray(start)
+    }
+    if (at >= from) return
+    throw new SluiceError(
+      'SLUICE_SOURCE_CHANGED',
+      `${this.name} has ${at} bytes when it is decompressed, but the interrupted load has committed everything before byte ${from}. ` +
+        'Put the same content back, or use --restart to start over.',
+    )
+  }
+}
