@@ -1,25 +1,24 @@
 // From the index of scan/ to rows and rejects: for each record, for each column of the program, one cell at a time through
 // NULL test, validity, transforms, type, constraints and encoder. A record with an error leaves no bytes behind.
-import { put16, put32 } from './bytes'
+import { put16 } from './bytes'
 import { Cell } from './cell'
-import { Nulls, readCell } from './check'
-import { copyText } from './columns/text'
+import { readCell } from './check'
 import { putPgBinary } from './encode/pg-binary'
 import { putPgText } from './encode/pg-text'
 import {
-  addTextOfBody,
   beginPage,
   beginRow,
   endPage,
   endRow,
   PAGE,
   Page,
+  putNull,
   putRecord,
   putSqlite,
   ROW_NEEDS_PAGE,
   ROW_TOO_LARGE,
 } from './encode/sqlite-page'
-import { AT_CELL, AT_FLAGS, AT_MAX_LENGTH, COLUMN, FROM_LINE, HAS_TEST, IS_PLAIN } from './program'
+import { AT_CELL, AT_FLAGS, AT_USUAL, COLUMN, FROM_LINE, HAS_REQUIRED } from './program'
 import { EXTRA_CELL, MISSING_CELL, SOUND, TEST_FAILED } from './reasons'
 import {
   behindLineEnd,
@@ -32,6 +31,7 @@ import {
   Scan,
   withoutTrailingReturns,
 } from './scan/csv'
+import { hasQuotes, putUsualPgBinary, putUsualSqlite } from './usual'
 
 export const PG_BINARY: u32 = 0
 export const PG_TEXT: u32 = 1
@@ -178,7 +178,7 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
   const index = Convert.cursor
   const input = Scan.input
   const quote = Scan.quote
-  const emptyIsNull = Nulls.onlyEmpty
+  const quotesAreUsual = Scan.escape < 0
   const bound = Convert.rowOverhead + length * Convert.textFactor
   const rowStart = Convert.out
   let o = rowStart
@@ -207,19 +207,33 @@ function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usiz
       start = cellStart(input, index, cell)
       end = cellEnd(input, index, cell)
     }
-    // Most cells are plain text: checked while they are copied.
-    if (load<u16>(column, AT_FLAGS) & IS_PLAIN && start < end && <i32>load<u8>(start) != quote) {
-      const size = end - start
-      if (emptyIsNull && size <= <usize>load<u32>(column, AT_MAX_LENGTH)) {
+    const usual = load<u8>(column, AT_USUAL)
+    if (usual) {
+      let s = start
+      let t = end
+      if (s < t && <i32>load<u8>(s) == quote) {
+        s++
+        t--
+        if (!quotesAreUsual || hasQuotes(s, t, <u8>quote)) t = s
+      } else if (s == t && !(load<u16>(column, AT_FLAGS) & HAS_REQUIRED)) {
         if (encoding == PG_BINARY) {
-          if (copyText(o + 4, start, end)) {
-            put32(o, <u32>size)
-            o += 4 + size
+          store<u32>(o, 0xffffffff)
+          o += 4
+        } else {
+          putNull()
+        }
+        column += COLUMN
+        continue
+      }
+      if (s < t) {
+        if (encoding == PG_BINARY) {
+          const behind = putUsualPgBinary(o, column, usual, s, t)
+          if (behind) {
+            o = behind
             column += COLUMN
             continue
           }
-        } else if (encoding == SQLITE_PAGE && copyText(Page.bodyEnd, start, end)) {
-          addTextOfBody(size)
+        } else if (putUsualSqlite(column, usual, s, t)) {
           column += COLUMN
           continue
         }

@@ -36,9 +36,14 @@ export const AT_DECIMAL_CHAR: usize = 72
 export const AT_GROUP_CHAR: usize = 73
 /** u8: 0 any, 1 object, 2 array */
 export const AT_JSON_TOP: usize = 74
+/** u8: how the cell reads when it is written in the usual way, a USUAL_… (see usual.ts); 0: it always goes the general way */
+export const AT_USUAL: usize = 75
 /** a constant's text: pointer and length in bytes; length u32.MAX: NULL */
 export const AT_CONSTANT: usize = 76
 export const AT_CONSTANT_LENGTH: usize = 80
+
+/** up to 4 × u16, of dates: a DATE_… and its separator << 8; 0 ends the list */
+export const AT_DATE_SHAPES: usize = 84
 
 export const FROM_CONSTANT: u32 = 0xffffffff
 export const FROM_LINE: u32 = 0xfffffffe
@@ -50,8 +55,22 @@ export const HAS_MAX: u32 = 8
 export const HAS_LENGTH: u32 = 16
 export const HAS_ENUM: u32 = 32
 export const HAS_TEST: u32 = 64
-/** A text that is stored as it stands and checked for no more than validity and its greatest length. */
-export const IS_PLAIN: u32 = 128
+
+export const USUAL_TEXT: u8 = 1
+/** A text whose column trims: usual when it begins and ends with a visible ASCII character. */
+export const USUAL_TRIMMED_TEXT: u8 = 2
+export const USUAL_INTEGER: u8 = 3
+export const USUAL_NUMERIC: u8 = 4
+export const USUAL_BOOLEAN: u8 = 5
+export const USUAL_DATE: u8 = 6
+export const USUAL_UUID: u8 = 7
+export const USUAL_EMAIL: u8 = 8
+export const USUAL_LOWERCASE_EMAIL: u8 = 9
+
+/** The order of year, month and day. */
+export const DATE_YMD: u8 = 1
+export const DATE_MDY: u8 = 2
+export const DATE_DMY: u8 = 3
 
 export const TYPE_TEXT: u8 = 0
 export const TYPE_INTEGER: u8 = 1

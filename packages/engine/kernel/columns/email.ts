@@ -26,6 +26,24 @@ export function checkEmail(): u32 {
   return Cell.end - Cell.start <= 64 ? checkShort(Cell.start, Cell.end) : checkLong(Cell.start, Cell.end)
 }
 
+/** Writes the address in ASCII of at most 64 bytes to `to`, in lower case where `lowercase` is 32 and not 0; false: it is none such. */
+export function usualEmail(to: usize, s: usize, n: usize, lowercase: u32): bool {
+  if (n > 64) return false
+  const first = i8x16.splat(65)
+  const last = i8x16.splat(90)
+  const bit = i8x16.splat(<i8>lowercase)
+  let beyondAscii: u32 = 0
+  for (let i: usize = 0; i < n; i += 16) {
+    const v = v128.load(s + i)
+    let high = <u32>i8x16.bitmask(v)
+    if (n - i < 16) high &= (1 << <u32>(n - i)) - 1
+    beyondAscii |= high
+    const capitals = v128.and(i8x16.ge_s(v, first), i8x16.le_s(v, last))
+    v128.store(to + i, v128.or(v, v128.and(capitals, bit)))
+  }
+  return beyondAscii == 0 && checkShort(to, to + n) == SOUND
+}
+
 /**
  * Which characters may stand where, as tables for a swizzle: bit h of entry l is set when the ASCII character
  * h × 16 + l belongs to the class (Langdale and Lemire, "Parsing Gigabytes of JSON per Second", section 3.1.2).

@@ -34,6 +34,78 @@ class Parts {
   static exponent: i64 = 0
 }
 
+/** What the usual readers return for a text that needs the general one. */
+export const UNUSUAL: i64 = i64.MIN_VALUE
+
+/** Bits of the first 16 of the `n` bytes at `s` that are no digits. */
+// @ts-ignore: decorator
+@inline
+function otherThanDigits(s: usize, n: usize): u32 {
+  const digits = i8x16.sub(v128.load(s), i8x16.splat(48))
+  return <u32>i8x16.bitmask(i8x16.gt_u(digits, i8x16.splat(9))) & ((1 << <u32>n) - 1)
+}
+
+/** The number that 0 to 8 digits are. Its bytes go to the upper end of a word, so that zeros stand before them. */
+// @ts-ignore: decorator
+@inline
+function eightDigits(s: usize, n: usize): u64 {
+  if (n == 0) return 0
+  const digits = (load<u64>(s) - 0x3030303030303030) << (64 - 8 * <u64>n)
+  const pairs = digits * 10 + (digits >> 8)
+  return (
+    (((pairs & 0x000000ff000000ff) * 0x000f424000000064) + (((pairs >> 16) & 0x000000ff000000ff) * 0x0000271000000001)) >> 32
+  )
+}
+
+/** An integer of at most 16 digits, with or without a minus: its value. */
+// @ts-ignore: decorator
+@inline
+export function usualInteger(s: usize, n: usize): i64 {
+  const negative = load<u8>(s) == 45
+  if (negative) {
+    s++
+    n--
+  }
+  if (n - 1 > 15 || otherThanDigits(s, n)) return UNUSUAL
+  const value = n <= 8 ? eightDigits(s, n) : eightDigits(s, n - 8) * 100000000 + eightDigits(s + n - 8, 8)
+  return negative ? 0 - <i64>value : <i64>value
+}
+
+/** How many digits of a usual decimal stand behind the point: its lowest bits. */
+export const USUAL_SCALE: i64 = 15
+
+/**
+ * A decimal of at most 8 digits before the point and 7 behind it, with a minus or without, but not -0: all its digits as a number times 16, and
+ * how many stand behind the point.
+ */
+// @ts-ignore: decorator
+@inline
+export function usualDecimal(s: usize, n: usize): i64 {
+  const negative = load<u8>(s) == 45
+  if (negative) {
+    s++
+    n--
+  }
+  if (n - 1 > 15) return UNUSUAL
+  const others = otherThanDigits(s, n)
+  const whole = others ? <usize>ctz(others) : n
+  const scale = others ? n - whole - 1 : 0
+  if (whole - 1 > 7 || scale > 7) return UNUSUAL
+  if (others && (others & (others - 1) || scale == 0 || load<u8>(s + whole) != 46)) return UNUSUAL
+  const digits = <i64>(eightDigits(s, whole) * tenTo(scale) + eightDigits(s + whole + 1, scale))
+  if (negative && digits == 0) return UNUSUAL
+  return ((negative ? 0 - digits : digits) << 4) | <i64>scale
+}
+
+/** Up to 10 to the seventh. */
+// @ts-ignore: decorator
+@inline
+export function tenTo(n: usize): u64 {
+  return <u64>load<u32>(TENS + (n << 2))
+}
+
+const TENS: usize = memory.data<u32>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000])
+
 /** integer → Cell.int */
 export function checkInteger(column: usize, min: i64, max: i64): u32 {
   trimNumber()

@@ -1,7 +1,7 @@
 // Dates and times on the proleptic Gregorian calendar, as PostgreSQL counts: days and microseconds since 2000-01-01.
 import { isDigit } from '../bytes'
 import { Cell, trimBlanks } from '../cell'
-import { AT_FORMATS } from '../program'
+import { AT_DATE_SHAPES, AT_FORMATS, DATE_MDY, DATE_YMD } from '../program'
 import { HAS_ZONE, INSTANT_RANGE, NOT_DATE, NOT_TIME, NOT_TIMESTAMP, SOUND } from '../reasons'
 
 export const DAY: i64 = 86400000000
@@ -47,6 +47,60 @@ export function checkDate(column: usize): u32 {
   if (!isDate()) return NOT_DATE
   Cell.int = days()
   return SOUND
+}
+
+/**
+ * A date of ten bytes in the first of the column's shapes that fits: its eight digits as text, YYYYMMDD with the first in the lowest
+ * byte; 0 when there is none.
+ */
+// @ts-ignore: decorator
+@inline
+export function usualDate(column: usize, s: usize, n: usize): u64 {
+  if (n != 10) return 0
+  const v = v128.load(s)
+  let shape = column + AT_DATE_SHAPES
+  for (let kind = load<u8>(shape); kind; kind = load<u8>(shape)) {
+    const separator = load<u8>(shape, 1)
+    shape += 2
+    let ordered: v128
+    if (kind == DATE_YMD) {
+      if (load<u8>(s, 4) != separator || load<u8>(s, 7) != separator) continue
+      ordered = i8x16.shuffle(v, v, 0, 1, 2, 3, 5, 6, 8, 9, 0, 0, 0, 0, 0, 0, 0, 0)
+    } else {
+      if (load<u8>(s, 2) != separator || load<u8>(s, 5) != separator) continue
+      ordered =
+        kind == DATE_MDY
+          ? i8x16.shuffle(v, v, 6, 7, 8, 9, 0, 1, 3, 4, 0, 0, 0, 0, 0, 0, 0, 0)
+          : i8x16.shuffle(v, v, 6, 7, 8, 9, 3, 4, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0)
+    }
+    const text = <u64>i64x2.extract_lane(ordered, 0)
+    const digits = text - 0x3030303030303030
+    if (((digits + 0x7676767676767676) | digits) & 0x8080808080808080) continue
+    const pairs = pairsOf(digits)
+    if (isDay(yearOf(pairs), <i32>((pairs >> 32) & 0xff), <i32>((pairs >> 48) & 0xff))) return text
+  }
+  return 0
+}
+
+/** Days since 2000-01-01 of what `usualDate` returned. */
+// @ts-ignore: decorator
+@inline
+export function usualDays(text: u64): i64 {
+  const pairs = pairsOf(text - 0x3030303030303030)
+  return daysOf(yearOf(pairs), <i32>((pairs >> 32) & 0xff), <i32>((pairs >> 48) & 0xff))
+}
+
+/** Each two of eight digits as a number, in lanes of 16 bits: century, year, month, day. */
+// @ts-ignore: decorator
+@inline
+function pairsOf(digits: u64): u64 {
+  return (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ff
+}
+
+// @ts-ignore: decorator
+@inline
+function yearOf(pairs: u64): i32 {
+  return <i32>(pairs & 0xff) * 100 + <i32>((pairs >> 16) & 0xff)
 }
 
 /** time → Cell.int, microseconds of the day */
@@ -237,12 +291,16 @@ function readFormat(f: usize, end: usize): bool {
 
 function readDirective(directive: u32, p: usize, t: usize): usize {
   switch (directive) {
-    case 89: // %Y
+    case 89: {
+      // %Y
       if (t - p < 4) return 0
-      Read.year = two(p) * 100 + two(p + 2)
-      if (Read.year > 9999) return 0
+      const century = two(p)
+      const year = two(p + 2)
+      if (century > 99 || year > 99) return 0
+      Read.year = century * 100 + year
       Read.hasDate = true
       return p + 4
+    }
     case 121: {
       // %y
       if (t - p < 2) return 0
@@ -347,16 +405,18 @@ function readMonth(p: usize, t: usize): usize {
 function spreadDayOfYear(): void {
   let day = Read.dayOfYear
   let month = 1
-  while (month <= 12 && day > daysIn(month)) {
-    day -= daysIn(month)
+  while (month <= 12 && day > daysIn(Read.year, month)) {
+    day -= daysIn(Read.year, month)
     month++
   }
   Read.month = month
   Read.day = day
 }
 
-function daysIn(month: i32): i32 {
-  return month == 2 && !isLeap(Read.year) ? 28 : <i32>load<u8>(MONTH_DAYS + month)
+// @ts-ignore: decorator
+@inline
+function daysIn(year: i32, month: i32): i32 {
+  return month == 2 && !isLeap(year) ? 28 : <i32>load<u8>(MONTH_DAYS + month)
 }
 
 function isLeap(year: i32): bool {
@@ -364,9 +424,13 @@ function isLeap(year: i32): bool {
 }
 
 function isDate(): bool {
-  return (
-    Read.year >= 1 && Read.year <= 9999 && Read.month >= 1 && Read.month <= 12 && Read.day >= 1 && Read.day <= daysIn(Read.month)
-  )
+  return isDay(Read.year, Read.month, Read.day)
+}
+
+// @ts-ignore: decorator
+@inline
+function isDay(year: i32, month: i32, day: i32): bool {
+  return year >= 1 && year <= 9999 && month >= 1 && month <= 12 && day >= 1 && day <= daysIn(year, month)
 }
 
 function isTime(): bool {
@@ -380,10 +444,16 @@ function timeOfDay(): i64 {
 
 /** Days since 2000-01-01 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms"). */
 function days(): i64 {
-  const year = Read.year - i32(Read.month <= 2)
+  return daysOf(Read.year, Read.month, Read.day)
+}
+
+// @ts-ignore: decorator
+@inline
+function daysOf(y: i32, month: i32, day: i32): i64 {
+  const year = y - i32(month <= 2)
   const era = year / 400
   const yearOfEra = year - era * 400
-  const dayOfYear = (153 * (Read.month + (Read.month > 2 ? -3 : 9)) + 2) / 5 + Read.day - 1
+  const dayOfYear = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1
   const dayOfEra = yearOfEra * 365 + yearOfEra / 4 - yearOfEra / 100 + dayOfYear
   return <i64>(era * 146097 + dayOfEra - 730425)
 }

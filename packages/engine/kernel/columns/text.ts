@@ -61,34 +61,45 @@ export function copyText(to: usize, s: usize, t: usize): bool {
   return nul == 0 && (beyondAscii == 0 || isUtf8(s, t))
 }
 
+// What two bytes in a row can be wrong about, as bits: three tables, by the halves of the first byte and the upper half of the second,
+// agree on a bit where they are (Keiser and Lemire, "Validating UTF-8 In Less Than One Instruction Per Byte", 2020, section 6).
+const BY_FIRST_HIGH: usize = memory.data<u8>([2, 2, 2, 2, 2, 2, 2, 2, 128, 128, 128, 128, 33, 1, 21, 73])
+const BY_FIRST_LOW: usize = memory.data<u8>([
+  231, 163, 131, 131, 139, 203, 203, 203, 203, 203, 203, 203, 203, 219, 203, 203,
+])
+const BY_SECOND_HIGH: usize = memory.data<u8>([1, 1, 1, 1, 1, 1, 1, 1, 230, 174, 186, 186, 1, 1, 1, 1])
+/** From 16 - n on: n bytes to keep. */
+const KEEP: usize = memory.data<u8>([
+  255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+])
+
 /** RFC 3629: no overlong form, no surrogate, nothing above U+10FFFF. */
 function isUtf8(s: usize, t: usize): bool {
-  while (s < t) {
-    const c = <u32>load<u8>(s)
-    if (c < 0x80) {
-      s++
-    } else if (c < 0xe0) {
-      if (c < 0xc2 || s + 2 > t || !isTail(s + 1)) return false
-      s += 2
-    } else if (c < 0xf0) {
-      if (s + 3 > t || !isTail(s + 1) || !isTail(s + 2)) return false
-      const second = <u32>load<u8>(s + 1)
-      if ((c == 0xe0 && second < 0xa0) || (c == 0xed && second > 0x9f)) return false
-      s += 3
-    } else {
-      if (c > 0xf4 || s + 4 > t || !isTail(s + 1) || !isTail(s + 2) || !isTail(s + 3)) return false
-      const second = <u32>load<u8>(s + 1)
-      if ((c == 0xf0 && second < 0x90) || (c == 0xf4 && second > 0x8f)) return false
-      s += 4
-    }
+  const low = i8x16.splat(15)
+  let before = i8x16.splat(0)
+  let wrong = i8x16.splat(0)
+  for (let p = s; p < t; p += 16) {
+    let v = v128.load(p)
+    // Zeros behind the end show what is cut off there.
+    if (t - p < 16) v = v128.and(v, v128.load(KEEP + 16 - (t - p)))
+    const first = i8x16.shuffle(before, v, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30)
+    const pairs = v128.and(
+      v128.and(
+        v128.swizzle(v128.load(BY_FIRST_HIGH), i8x16.shr_u(first, 4)),
+        v128.swizzle(v128.load(BY_FIRST_LOW), v128.and(first, low)),
+      ),
+      v128.swizzle(v128.load(BY_SECOND_HIGH), i8x16.shr_u(v, 4)),
+    )
+    // The third and fourth bytes of a form must be tails of tails, which is what the bit 128 of `pairs` says.
+    const third = i8x16.shuffle(before, v, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29)
+    const fourth = i8x16.shuffle(before, v, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28)
+    const must = v128.or(i8x16.sub_sat_u(third, i8x16.splat(0x60)), i8x16.sub_sat_u(fourth, i8x16.splat(0x70)))
+    wrong = v128.or(wrong, v128.xor(v128.and(must, i8x16.splat(-128)), pairs))
+    before = v
   }
-  return true
-}
-
-// @ts-ignore: decorator
-@inline
-function isTail(p: usize): bool {
-  return (load<u8>(p) & 0xc0) == 0x80
+  // A form that the last, full block leaves open: 4 bytes begun at the last 3, 3 at the last 2, 2 at the last one.
+  const most = i8x16(-1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -17, -33, -65)
+  return !v128.any_true(v128.or(wrong, i8x16.sub_sat_u(before, most)))
 }
 
 /** Code points in valid UTF-8. */

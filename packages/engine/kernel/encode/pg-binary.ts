@@ -30,7 +30,7 @@ import {
 } from '../program'
 import { integerAsDecimal } from './widen'
 
-const NUMERIC_NEGATIVE: u32 = 0x4000
+export const NUMERIC_NEGATIVE: u32 = 0x4000
 const NUMERIC_NAN: u32 = 0xc000
 const NUMERIC_INFINITY: u32 = 0xd000
 const NUMERIC_MINUS_INFINITY: u32 = 0xf000

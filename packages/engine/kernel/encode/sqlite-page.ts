@@ -47,10 +47,16 @@ export function beginRow(): void {
   Page.bodyEnd = Page.body
 }
 
+// @ts-ignore: decorator
+@inline
+export function putNull(): void {
+  store<u8>(Page.typesEnd++, 0)
+}
+
 /** Appends the cell to the row. */
 export function putSqlite(column: usize): void {
   if (Cell.isNull) {
-    store<u8>(Page.typesEnd++, 0)
+    putNull()
     return
   }
   const type = load<u8>(column, AT_TYPE)
@@ -99,14 +105,14 @@ function putText(type: u8): void {
   addTextOfBody(end - Page.bodyEnd)
 }
 
-function putReal(value: f64): void {
+export function putReal(value: f64): void {
   store<u8>(Page.typesEnd++, 7)
   put64(Page.bodyEnd, reinterpret<u64>(value))
   Page.bodyEnd += 8
 }
 
 /** The smallest serial type that holds the value. */
-function putInt(value: i64): void {
+export function putInt(value: i64): void {
   let serial: u8
   let bytes: usize
   if (value == 0 || value == 1) {

@@ -1,5 +1,6 @@
 import type { ColumnType, Encoding, Program, ProgramColumn, Storage, Transform } from '../schema/program.ts'
 import { align } from './kernel.ts'
+import { dateShapes, USUAL, usualWay } from './usual.ts'
 
 // The layout of kernel/program.ts; both sides keep the same offsets.
 const COLUMN = 128
@@ -24,15 +25,17 @@ const AT = {
   decimalChar: 72,
   groupChar: 73,
   jsonTop: 74,
+  usual: 75,
   constant: 76,
   constantLength: 80,
+  dateShapes: 84,
 } as const
 
 const FROM_CONSTANT = 0xffffffff
 const FROM_LINE = 0xfffffffe
 const NONE = 0xffffffff
 
-const HAS = { required: 1, transforms: 2, min: 4, max: 8, length: 16, enum: 32, test: 64, plain: 128 } as const
+const HAS = { required: 1, transforms: 2, min: 4, max: 8, length: 16, enum: 32, test: 64 } as const
 
 const TYPES: Record<ColumnType['kind'], number> = {
   text: 0,
@@ -96,8 +99,11 @@ export function compileProgram(
   address: number,
 ): CompiledProgram {
   const area = new Area(address, program.columns.length * COLUMN)
+  // The usual ways take an empty cell for NULL, and nothing else.
+  const hasUsual = encoding !== 'pg-text' && nullWords.length === 1 && nullWords[0] === ''
   program.columns.forEach((column, i) => {
     writeColumn(area, i * COLUMN, column)
+    if (hasUsual) writeUsual(area, i * COLUMN, column)
   })
   const changesCase = program.columns.some(({ transforms }) =>
     transforms.some((t) => t === 'lowercase' || t === 'uppercase'),
@@ -154,9 +160,17 @@ function writeColumn(area: Area, at: number, column: ProgramColumn): void {
   area.view.setUint8(at + AT.groupChar, column.groupChar?.charCodeAt(0) ?? 0)
   area.view.setUint8(at + AT.jsonTop, type.kind === 'json' ? JSON_TOPS[type.top] : 0)
   if (column.test) flags |= HAS.test
-  const isText = (type.kind === 'text' || type.kind === 'other') && /^(pg|sqlite)-text$/.test(column.storage)
-  if (isText && 'cell' in from && (flags & ~(HAS.required | HAS.length)) === 0 && !column.minLength) flags |= HAS.plain
   area.view.setUint16(at + AT.flags, flags, true)
+}
+
+function writeUsual(area: Area, at: number, column: ProgramColumn): void {
+  const usual = usualWay(column)
+  area.view.setUint8(at + AT.usual, usual)
+  if (usual !== USUAL.date) return
+  dateShapes(column.formats).forEach(([order, separator], i) => {
+    area.view.setUint8(at + AT.dateShapes + 2 * i, order)
+    area.view.setUint8(at + AT.dateShapes + 2 * i + 1, separator)
+  })
 }
 
 function writeBounds(area: Area, at: number, column: ProgramColumn): void {
