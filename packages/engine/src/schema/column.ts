@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.ts'
 import type { TargetColumn } from '../write/database.ts'
+import { allowedValues } from './allowed.ts'
 import type { Field } from './field.ts'
 import { booleanWords, type FieldCheck, fieldCheck, formatPatterns } from './field-check.ts'
 import { limitText } from './literal.ts'
@@ -69,8 +70,9 @@ export function columnProgram(
     place.maxLength ?? Number.POSITIVE_INFINITY,
   )
   if (maxLength < Number.POSITIVE_INFINITY) column.maxLength = maxLength
-  if (constraints.enum) column.enum = constraints.enum.map(String)
-  const tests = [test, patternTest(constraints.pattern), fractionTest(place.own?.fractionDigits)].filter(
+  const allowed = constraints.enum && allowedValues(constraints.enum, column)
+  if (constraints.enum && !allowed) column.enum = constraints.enum.map(String)
+  const tests = [allowed, test, patternTest(constraints.pattern), fractionTest(place.own?.fractionDigits)].filter(
     (one) => one !== undefined,
   )
   if (tests.length > 0) column.test = (value) => firstMessage(tests, value)

@@ -39,7 +39,7 @@ export interface Constraints {
   maxLength?: number
   /** RE2 syntax; must match the whole text after transforms. */
   pattern?: string
-  /** The allowed texts, after transforms. */
+  /** The allowed values, of the field's type and written as in the source, or plainly (`1.5`, ISO 8601). */
   enum?: (string | number | boolean)[]
 }
 
