@@ -119,6 +119,7 @@ async function runJob(
           source,
           head,
           from,
+          known: claimed.committedSha256,
           committer,
           meter,
           rejectFile,
@@ -159,6 +160,8 @@ interface SourceLoad {
   source: Source
   head: SourceHead
   from: Position
+  /** SHA-256 of what is before `from`. */
+  known: string | null
   committer: Committer
   meter: Meter
   rejectFile: RejectFile | undefined
@@ -176,7 +179,7 @@ async function loadSource(
   prepared: PreparedJob,
   work: SourceLoad,
 ): Promise<Position> {
-  const { source, head, from, committer, meter, rejectFile, staging, segment } = work
+  const { source, head, from, known, committer, meter, rejectFile, staging, segment } = work
   const { signal, write = 'copy', maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
   const { program } = planSource(options, database, prepared, source, head)
   const encoding = database.encodingFor(program.columns, write)
@@ -196,8 +199,9 @@ async function loadSource(
     failpoint('after-fill')
     await committing
     const full = batch
+    const sha256 = source.digest?.before(full.to.byte) ?? null
     ;[batch, other] = [other, batch]
-    committing = committer.commit(full).then(async ({ outcome, rejects }) => {
+    committing = committer.commit(full, sha256).then(async ({ outcome, rejects }) => {
       meter.committed(full.records, outcome, rejects, full.to)
       await rejectFile?.append(rejects.map((reject) => ({ ...reject, segment })))
       judge(options, meter, false)
@@ -208,8 +212,7 @@ async function loadSource(
     batch.begin(parser.position, Math.min(batchRows, limit - parser.position.record))
   }
 
-  const bytes = source.read(from.byte)
-  const input = new Input(bytes, (taken) => meter.read(from.byte + taken))
+  const input = new Input(source, from.byte, known, (byte) => meter.read(byte))
   try {
     batch.begin(from, Math.min(batchRows, limit - from.record))
     for (;;) {

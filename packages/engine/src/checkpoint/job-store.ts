@@ -307,7 +307,10 @@ export class JobStore {
     return completed.length > 0
   }
 
-  /** Marks the job FAILED and gives the lease back; it can be claimed again. Does nothing when the lease is lost. */
+  /**
+   * Marks the job FAILED, unless it was cancelled meanwhile, and gives the lease back; it can be claimed again. Does nothing when
+   * the lease is lost.
+   */
   async fail(lease: Lease, error: string): Promise<void> {
     await this.#run(
       `UPDATE ingestion_jobs SET status = 'FAILED', error = $4, updated_at = ${this.#database.now}

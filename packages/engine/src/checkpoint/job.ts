@@ -50,11 +50,18 @@ export interface Checkpoint {
   /** Null: to the end of the source. */
   endByte: number | null
   committed: Position
+  /** SHA-256, in hex, of the bytes before `committed`; null for a file, and where nothing is committed. */
+  committedSha256: string | null
   done: boolean
   /** Counts the claims; a commit under an older epoch is refused. */
   epoch: number
   leaseOwner: string | null
   leaseExpires: string | null
+}
+
+/** Where a batch ends, and the SHA-256, in hex, of all bytes of the source before it: of those sources that are verified by it. */
+export interface Mark extends Position {
+  sha256?: string | null
 }
 
 /** What a worker holds: the right to commit to one segment, until someone else claims it. */
@@ -121,6 +128,7 @@ export function toCheckpoint(row: SqlRow): Checkpoint {
       line: Number(row.committed_line),
       record: Number(row.committed_record),
     },
+    committedSha256: textOrNull(row.committed_sha256),
     done: Boolean(row.done),
     epoch: Number(row.epoch),
     leaseOwner: textOrNull(row.lease_owner),

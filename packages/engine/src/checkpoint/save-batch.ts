@@ -4,7 +4,7 @@ import type { Reject } from '../reject/reject.ts'
 import type { Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
-import type { Lease } from './job.ts'
+import type { Lease, Mark } from './job.ts'
 
 type Kind = 'postgres' | 'sqlite'
 
@@ -36,7 +36,7 @@ export async function saveBatch(
   lease: Lease,
   settled: Settled,
   from: Position,
-  to: Position,
+  to: Mark,
 ): Promise<void> {
   const { outcome, rejects, recordsRead } = settled
   const { inserted, updated, unchanged, duplicates } = outcome
@@ -52,11 +52,11 @@ export async function saveBatch(
   }
 
   const place = [lease.jobId, lease.segment, to.byte]
-  const mark = [lease.epoch, to.line, to.record, from.byte]
+  const mark = [lease.epoch, to.line, to.record, from.byte, to.sha256 ?? null]
   let moved: unknown[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
-    const text = `WITH counted AS (${addToJob(now, 8)}) ${moveCheckpoint(kind, now)}`
+    const text = `WITH counted AS (${addToJob(now, 9)}) ${moveCheckpoint(kind, now)}`
     moved = await sql.query(text, [...place, ...mark, ...counts])
   } else {
     await sql.query(addToJob(now, 4), [...place, ...counts])
@@ -80,9 +80,9 @@ function addToJob(now: string, first: number): string {
     WHERE job_id = $1`
 }
 
-/** Parameters: job, segment, byte, epoch, line, record, byte where the batch begins. */
+/** Parameters: job, segment, byte, epoch, line, record, byte where the batch begins, SHA-256 of what is before the first byte. */
 function moveCheckpoint(kind: Kind, now: string): string {
-  return `UPDATE ingestion_checkpoints SET committed_byte = $3, committed_line = $5, committed_record = $6,
+  return `UPDATE ingestion_checkpoints SET committed_byte = $3, committed_line = $5, committed_record = $6, committed_sha256 = $8,
     lease_expires = ${renewed(kind, now)}, updated_at = ${now}
     WHERE job_id = $1 AND segment = $2 AND epoch = $4 AND committed_byte <= $7 RETURNING segment`
 }

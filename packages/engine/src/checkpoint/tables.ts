@@ -62,6 +62,7 @@ function definitions(t: Types): { name: string; create: string }[] {
         committed_byte bigint NOT NULL,
         committed_line bigint NOT NULL,
         committed_record bigint NOT NULL,
+        committed_sha256 text,
         done ${t.boolean} NOT NULL DEFAULT FALSE,
         epoch bigint NOT NULL DEFAULT 0,
         lease_owner text,
@@ -97,19 +98,24 @@ function definitions(t: Types): { name: string; create: string }[] {
   ]
 }
 
+/** Columns that came later than their tables, in the order of versions; databases may have the tables without them. */
+const LATER_COLUMNS = [{ table: 'ingestion_checkpoints', column: 'committed_sha256', type: 'text' }]
+
 /** Any number will do, as long as every version of sluice takes the same one. */
 const ADVISORY_LOCK = 7_315_928_604
 
 /**
- * Creates sluice's own tables where they are missing: `ingestion_jobs`, `ingestion_checkpoints`, `failed_imports`.
+ * Creates sluice's own tables where they are missing: `ingestion_jobs`, `ingestion_checkpoints`, `failed_imports`; and the columns
+ * that tables of an earlier version lack.
  * Their names carry no schema: PostgreSQL's search path decides. Users may call it at the same time; it needs no right
- * to create anything, and writes nothing, once the tables are there.
+ * to create anything, and writes nothing, once all of them are there.
  *
  * @throws SluiceError SLUICE_DATABASE when the tables cannot be created.
  */
 export async function createTables(sql: Sql, kind: 'postgres' | 'sqlite'): Promise<void> {
   if (kind === 'sqlite') {
     for (const { create } of definitions(SQLITE)) await sql.query(create)
+    for (const later of LATER_COLUMNS) await addColumn(sql, later)
     return
   }
   // IF NOT EXISTS alone lets two sessions collide in the catalog (a unique violation), and asks for the CREATE right
@@ -121,5 +127,27 @@ export async function createTables(sql: Sql, kind: 'postgres' | 'sqlite'): Promi
       PERFORM pg_advisory_xact_lock(${ADVISORY_LOCK});
       ${tables.map(({ name, create }) => `IF ${missing(name)} THEN ${create}; END IF;`).join('\n      ')}
     END IF;
+    ${LATER_COLUMNS.map(addColumnOnce).join('\n    ')}
   END $$`)
+}
+
+/** For PostgreSQL. IF NOT EXISTS makes users at the same time harmless, but would ask who owns the table even where nothing is added. */
+function addColumnOnce({ table, column, type }: (typeof LATER_COLUMNS)[number]): string {
+  return `IF NOT EXISTS (SELECT 1 FROM pg_attribute
+      WHERE attrelid = to_regclass('${table}') AND attname = '${column}' AND NOT attisdropped) THEN
+      ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${column} ${type};
+    END IF;`
+}
+
+/** For SQLite, which knows no IF NOT EXISTS here. */
+async function addColumn(sql: Sql, { table, column, type }: (typeof LATER_COLUMNS)[number]): Promise<void> {
+  const isThere = async () =>
+    (await sql.query('SELECT 1 FROM pragma_table_info($1) WHERE name = $2', [table, column])).length > 0
+  if (await isThere()) return
+  try {
+    await sql.query(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`)
+  } catch (error) {
+    // Another user has just added it.
+    if (!(await isThere())) throw error
+  }
 }

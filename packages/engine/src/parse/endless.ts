@@ -45,6 +45,11 @@ export class EndlessLine {
     return this.#first.subarray(0, Math.min(this.length, this.#kept))
   }
 
+  /** Bytes so far, a line end among them. */
+  get passed(): number {
+    return this.length + this.lineEndLength
+  }
+
   /** The source has ended: what was seen last is settled. */
   end(): void {
     if (this.complete || this.#lineEnd !== 'any' || this.#returns === 0) return

@@ -61,6 +61,11 @@ export class MappedParser {
     return this.#position
   }
 
+  /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
+  get passed(): number {
+    return this.#position.byte + (this.#endless?.passed ?? 0)
+  }
+
   /** Takes as many of the bytes as there is room for, at least one after `fill` said `input`; returns how many. */
   push(bytes: Uint8Array): number {
     if (this.#endless) return this.#endless.pass(bytes)

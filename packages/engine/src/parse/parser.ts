@@ -132,6 +132,11 @@ export class Parser {
     return this.#position
   }
 
+  /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
+  get passed(): number {
+    return this.#position.byte + (this.#endless?.passed ?? 0)
+  }
+
   /**
    * Takes as many of the bytes as there is room for, and returns how many. After `fill` said `input` that is at least one, but
    * for bytes that only show that an oversized record has ended before them.

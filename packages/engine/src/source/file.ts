@@ -31,6 +31,7 @@ export async function openFile(path: string): Promise<Source> {
 class FileSource implements Source {
   readonly name: string
   readonly size: number
+  readonly digest = null
   readonly #file: FileHandle
 
   constructor(file: FileHandle, name: string, size: number) {

@@ -1,3 +1,5 @@
+import type { RunningDigest } from './digest.ts'
+
 /**
  * Bytes to load. Three implementations: `file.ts` and `bytes.ts`, which can start anywhere, and `stream.ts`, which begins at its
  * start once.
@@ -15,11 +17,18 @@ export interface Source {
   /** Up to `bytes` bytes from the start, and whether that is all there is. */
   head(bytes: number): Promise<Head>
   /**
+   * Of what was read so far; null for a file, whose fingerprint tells it. Whoever reads settles, before asking for the next chunk,
+   * where no batch ends any more.
+   */
+  readonly digest: RunningDigest | null
+  /**
    * The bytes from offset `from` on. A chunk stays as it is only until the next one is asked for. Nothing is read ahead
    * beyond one chunk, so that whoever does not ask makes the source wait.
-   * @throws SluiceError SLUICE_SOURCE_READ when reading fails, or the source ends before `size`
+   * @param known SHA-256, in hex, of the bytes before `from`, which were loaded before; null where it is not known
+   * @throws SluiceError SLUICE_SOURCE_READ when reading fails, or the source ends before `size`; SLUICE_SOURCE_CHANGED, before
+   *   the first chunk, when a stream begins with other bytes than `known` says
    */
-  read(from: number): AsyncIterator<Uint8Array, void, void>
+  read(from: number, known?: string | null): AsyncIterator<Uint8Array, void, void>
   close(): Promise<void>
 }
 

@@ -65,15 +65,18 @@ export class Committer {
     await this.#retry(() => this.#database.prepare(plan))
   }
 
-  /** Resolves when the batch is durable. */
-  async commit(batch: Batch): Promise<Committed> {
+  /**
+   * Resolves when the batch is durable.
+   * @param sha256 of the bytes of the source before the batch's end, where they are verified by it
+   */
+  async commit(batch: Batch, sha256: string | null): Promise<Committed> {
     if (this.#lost) throw this.#lost
     let tried = false
     return this.#retry(async () => {
       const already = tried ? await this.#committedAlready(batch) : undefined
       if (already) return already
       try {
-        const outcome = await this.#database.commit(batch, batch.to)
+        const outcome = await this.#database.commit(batch, { ...batch.to, sha256 })
         return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
       } catch (error) {
         // The checkpoint refused it; what moved it may be an earlier try, whose COMMIT was still under way.

@@ -1,7 +1,7 @@
+import type { Mark } from '../checkpoint/job.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
-import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { ColumnType, Encoding, ProgramColumn, Storage } from '../schema/program.ts'
 
@@ -143,6 +143,6 @@ export interface Database extends Sql {
    *
    * @param replay The batch holds corrected rejects: they are closed in the same transaction, and no checkpoint moves.
    */
-  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome>
+  commit(batch: Batch, to: Mark, replay?: Replay): Promise<Outcome>
   close(): Promise<void>
 }
