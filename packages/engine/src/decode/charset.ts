@@ -2,7 +2,7 @@
  * A way to write text as bytes. Text is UTF-8 everywhere behind the decoder, and a charset can tell from the UTF-8 alone what it was in
  * the source, byte for byte: so positions and refused records are translated where they leave, and nothing has to be kept beside the text.
  *
- * Bytes that mean nothing become an {@link escapeByte}: not UTF-8, so that their record is refused as any other with an
+ * Bytes that mean nothing become an an escape ({@link putEscape}): not UTF-8, so that their record is refused as any other with an
  * encoding-error, and not lost.
  */
 export interface Charset {
@@ -26,65 +26,71 @@ export interface Decoder {
 /** First byte of an escape; it is in no UTF-8. */
 export const ESCAPE = 0xff
 
-/** Stands for a byte of the source that means nothing: three bytes, none of them ASCII. */
-export function escapeByte(byte: number): [number, number, number] {
-  return [ESCAPE, 0xc4 | (byte >> 6), 0x80 | (byte & 0x3f)]
+/** Writes what stands for a byte of the source that means nothing: three bytes, none of them ASCII. Returns where they end. */
+export function putEscape(to: Uint8Array, at: number, byte: number): number {
+  to[at] = ESCAPE
+  to[at + 1] = 0xc4 | (byte >> 6)
+  to[at + 2] = 0x80 | (byte & 0x3f)
+  return at + 3
 }
 
-/** What text consists of: a code point (of a lone surrogate, too), or a byte that was escaped. */
-export type Unit = { code: number } | { byte: number }
+/** Writes a code point, also half a surrogate pair, which is no UTF-8 then. Returns where it ends. */
+export function putCode(to: Uint8Array, at: number, code: number): number {
+  if (code < 0x80) {
+    to[at] = code
+    return at + 1
+  }
+  if (code < 0x800) {
+    to[at] = 0xc0 | (code >> 6)
+    to[at + 1] = 0x80 | (code & 0x3f)
+    return at + 2
+  }
+  if (code < 0x10000) {
+    to[at] = 0xe0 | (code >> 12)
+    to[at + 1] = 0x80 | ((code >> 6) & 0x3f)
+    to[at + 2] = 0x80 | (code & 0x3f)
+    return at + 3
+  }
+  to[at] = 0xf0 | (code >> 18)
+  to[at + 1] = 0x80 | ((code >> 12) & 0x3f)
+  to[at + 2] = 0x80 | ((code >> 6) & 0x3f)
+  to[at + 3] = 0x80 | (code & 0x3f)
+  return at + 4
+}
 
-/** Takes decoded text apart; half a character at its end is left out. */
-export function* unitsOf(text: Uint8Array): Generator<Unit, void, void> {
+/** Bytes of the character, or the escape, that begins with `lead`. */
+export function unitLength(lead: number): number {
+  return lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 || lead === ESCAPE ? 3 : 4
+}
+
+/** The code point at `at`; of a lone surrogate, too. For an escape the byte that it stands for, as a negative number less 1. */
+export function unitAt(text: Uint8Array, at: number): number {
+  const lead = text[at]!
+  const tail = (i: number) => text[at + i]! & 0x3f
+  if (lead < 0x80) return lead
+  if (lead === ESCAPE) return -1 - (((text[at + 1]! & 0x03) << 6) | tail(2))
+  if (lead < 0xe0) return ((lead & 0x1f) << 6) | tail(1)
+  if (lead < 0xf0) return ((lead & 0x0f) << 12) | (tail(1) << 6) | tail(2)
+  return ((lead & 0x07) << 18) | (tail(1) << 12) | (tail(2) << 6) | tail(3)
+}
+
+/** What text consists of, see {@link unitAt}; half a character at its end is left out. */
+export function* unitsOf(text: Uint8Array): Generator<number, void, void> {
   for (let at = 0; at < text.length; ) {
-    const lead = text[at]!
-    const length = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 || lead === ESCAPE ? 3 : 4
+    const length = unitLength(text[at]!)
     if (at + length > text.length) return
-    const tail = (i: number) => text[at + i]! & 0x3f
-    if (lead === ESCAPE) yield { byte: ((text[at + 1]! & 0x03) << 6) | tail(2) }
-    else if (length === 1) yield { code: lead }
-    else if (length === 2) yield { code: ((lead & 0x1f) << 6) | tail(1) }
-    else if (length === 3) yield { code: ((lead & 0x0f) << 12) | (tail(1) << 6) | tail(2) }
-    else yield { code: ((lead & 0x07) << 18) | (tail(1) << 12) | (tail(2) << 6) | tail(3) }
+    yield unitAt(text, at)
     at += length
   }
 }
 
-/** Writes text into memory that is used again for the next chunk. */
-export class TextBuffer {
+/** Memory that is used again for each chunk. */
+export class Room {
   #bytes = Buffer.alloc(0)
-  #length = 0
 
-  /** Empties it and makes room for so many bytes. */
-  begin(most: number): void {
+  /** At least so many bytes, whatever they hold. */
+  of(most: number): Buffer {
     if (this.#bytes.length < most) this.#bytes = Buffer.allocUnsafeSlow(most)
-    this.#length = 0
-  }
-
-  get text(): Uint8Array {
-    return this.#bytes.subarray(0, this.#length)
-  }
-
-  /** Appends a code point; also half a surrogate pair, which is no UTF-8 then. */
-  add(code: number): void {
-    const bytes = this.#bytes
-    if (code < 0x80) bytes[this.#length++] = code
-    else if (code < 0x800) {
-      bytes[this.#length++] = 0xc0 | (code >> 6)
-      bytes[this.#length++] = 0x80 | (code & 0x3f)
-    } else if (code < 0x10000) {
-      bytes[this.#length++] = 0xe0 | (code >> 12)
-      bytes[this.#length++] = 0x80 | ((code >> 6) & 0x3f)
-      bytes[this.#length++] = 0x80 | (code & 0x3f)
-    } else {
-      bytes[this.#length++] = 0xf0 | (code >> 18)
-      bytes[this.#length++] = 0x80 | ((code >> 12) & 0x3f)
-      bytes[this.#length++] = 0x80 | ((code >> 6) & 0x3f)
-      bytes[this.#length++] = 0x80 | (code & 0x3f)
-    }
-  }
-
-  escape(byte: number): void {
-    for (const one of escapeByte(byte)) this.#bytes[this.#length++] = one
+    return this.#bytes
   }
 }

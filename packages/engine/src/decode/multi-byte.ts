@@ -1,4 +1,4 @@
-import { type Charset, type Decoder, ESCAPE, TextBuffer, unitsOf } from './charset.ts'
+import { type Charset, type Decoder, ESCAPE, putCode, putEscape, Room, unitAt, unitLength, unitsOf } from './charset.ts'
 
 /** What translates a few bytes at a time. */
 export interface Table {
@@ -21,7 +21,7 @@ const REMEMBERED = 50_000
 export class MultiByte implements Charset {
   readonly name: string
   readonly #table: Table
-  /** Characters by their one or two bytes, of which the first one is not ASCII; 0: not looked up yet. */
+  /** Characters by their one or two bytes; 0: not looked up yet. */
   readonly #short = [new Int32Array(0x100), new Int32Array(0x10000)] as const
   readonly #long = new Map<number, number>()
   /** By code point, as far as they were asked for; 0: not yet. */
@@ -38,18 +38,11 @@ export class MultiByte implements Charset {
 
   sourceLength(text: Uint8Array): number {
     let length = 0
-    for (let at = 0; at < text.length; at++) {
-      const byte = text[at]!
-      if (byte < 0x80) length++
-      else if (byte === ESCAPE) {
-        length++
-        at += 2
-      } else {
-        const [unit] = unitsOf(text.subarray(at, at + 4))
-        if (!unit || 'byte' in unit) break
-        length += this.#lengthOf(unit.code)
-        at += unit.code < 0x800 ? 1 : unit.code < 0x10000 ? 2 : 3
-      }
+    for (let at = 0; at < text.length; ) {
+      const lead = text[at]!
+      if (lead < 0x80 || lead === ESCAPE) length++
+      else length += this.#lengthOf(unitAt(text, at))
+      at += unitLength(lead)
     }
     return length
   }
@@ -57,7 +50,7 @@ export class MultiByte implements Charset {
   encode(text: Uint8Array): Buffer {
     const pieces: Buffer[] = []
     for (const unit of unitsOf(text)) {
-      pieces.push('byte' in unit ? Buffer.from([unit.byte]) : this.#table.encode(String.fromCodePoint(unit.code)))
+      pieces.push(unit < 0 ? Buffer.from([-1 - unit]) : this.#table.encode(String.fromCodePoint(unit)))
     }
     return Buffer.concat(pieces)
   }
@@ -72,7 +65,6 @@ export class MultiByte implements Charset {
     if (length <= 2) this.#short[length - 1]![key] = code
     else if (code !== NONE) {
       if (this.#long.size >= REMEMBERED) this.#long.clear()
-      // Those of three bytes begin with 0x8f, those of four with 0x81 or more: their numbers differ.
       this.#long.set(key, code)
     }
     return code
@@ -93,7 +85,7 @@ export class MultiByte implements Charset {
 
 class MultiByteDecoder implements Decoder {
   readonly #codeOf: (bytes: Uint8Array, at: number, length: number) => number
-  readonly #buffer = new TextBuffer()
+  readonly #room = new Room()
   #held: Uint8Array = new Uint8Array(0)
 
   constructor(codeOf: (bytes: Uint8Array, at: number, length: number) => number) {
@@ -106,30 +98,27 @@ class MultiByteDecoder implements Decoder {
 
   decode(chunk: Uint8Array, final: boolean): Uint8Array {
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
-    const buffer = this.#buffer
     // A single byte, of half-width kana or escaped, becomes three.
-    buffer.begin(bytes.length * 3)
+    const text = this.#room.of(bytes.length * 3)
+    let size = 0
     let at = 0
     while (at < bytes.length) {
       const byte = bytes[at]!
       if (byte < 0x80) {
-        buffer.add(byte)
+        text[size++] = byte
         at++
         continue
       }
       let code = NONE
-      let length = 1
-      for (; length <= LONGEST && at + length <= bytes.length; length++) {
-        code = this.#codeOf(bytes, at, length)
-        if (code !== NONE) break
-      }
+      let length = 0
+      while (code === NONE && length < LONGEST && at + length < bytes.length) code = this.#codeOf(bytes, at, ++length)
       if (code !== NONE) {
-        buffer.add(code)
+        size = putCode(text, size, code)
         at += length
       } else if (at + LONGEST > bytes.length && !final) break
-      else buffer.escape(bytes[at++]!)
+      else size = putEscape(text, size, bytes[at++]!)
     }
     this.#held = Uint8Array.prototype.slice.call(bytes, at)
-    return buffer.text
+    return text.subarray(0, size)
   }
 }

@@ -1,4 +1,4 @@
-import { type Charset, type Decoder, ESCAPE, TextBuffer, unitsOf } from './charset.ts'
+import { type Charset, type Decoder, ESCAPE, putCode, putEscape, Room, unitsOf } from './charset.ts'
 
 /** An encoding whose every byte is a character, or means nothing; the first 128 are ASCII. */
 export class SingleByte implements Charset {
@@ -16,17 +16,19 @@ export class SingleByte implements Charset {
 
   decoder(): Decoder {
     const codes = this.#codes
-    const buffer = new TextBuffer()
+    const room = new Room()
     return {
       held: 0,
       decode(bytes) {
-        buffer.begin(bytes.length * 3)
+        const text = room.of(bytes.length * 3)
+        let length = 0
         for (let at = 0; at < bytes.length; at++) {
-          const code = codes[bytes[at]!]!
-          if (code >= 0) buffer.add(code)
-          else buffer.escape(bytes[at]!)
+          const byte = bytes[at]!
+          const code = codes[byte]!
+          if (byte < 0x80) text[length++] = byte
+          else length = code < 0 ? putEscape(text, length, byte) : putCode(text, length, code)
         }
-        return buffer.text
+        return text.subarray(0, length)
       },
     }
   }
@@ -43,7 +45,7 @@ export class SingleByte implements Charset {
 
   encode(text: Uint8Array): Buffer {
     const bytes: number[] = []
-    for (const unit of unitsOf(text)) bytes.push('byte' in unit ? unit.byte : this.#bytes.get(unit.code)!)
+    for (const unit of unitsOf(text)) bytes.push(unit < 0 ? -1 - unit : this.#bytes.get(unit)!)
     return Buffer.from(bytes)
   }
 }

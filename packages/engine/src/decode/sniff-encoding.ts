@@ -10,8 +10,11 @@ export interface SniffedEncoding {
 
 /** Enough to see a pattern. */
 const LOOKED_AT = 64 * 1024
-/** Of the units of UTF-16 text: delimiters, digits and line ends, whatever the script, are more; text without NULs has none. */
-const LEAST_SHARE = 0.05
+/**
+ * Share of characters with a NUL in one place, and hardly any in the other, from which on it is UTF-16. Delimiters, digits and line
+ * ends have it in any script; but in a sample that would be UTF-8, if with NULs, it takes more.
+ */
+const SHARE = { odd: 0.05, possible: 0.3 }
 
 /**
  * Tells UTF-16 by its byte order mark, or by NULs in every other place, from UTF-8. Other encodings look alike, so they are not guessed.
@@ -25,10 +28,11 @@ export function sniffEncoding(sample: Uint8Array, complete: boolean): SniffedEnc
   const nuls = [0, 0]
   for (let at = 0; at < 2 * units; at++) if (sample[at] === 0) nuls[at % 2]!++
   const [even, odd] = nuls as [number, number]
-  const many = (one: number, other: number) => one > 0 && one >= LEAST_SHARE * units && other <= one / 50
+  const oddByte = notUtf8(sample, complete)
+  const share = oddByte === undefined ? SHARE.possible : SHARE.odd
+  const many = (one: number, other: number) => one > 1 && one >= share * units && other <= one / 50
   if (many(odd, even)) return { name: 'utf-16le', marked: false }
   if (many(even, odd)) return { name: 'utf-16be', marked: false }
-  const oddByte = notUtf8(sample, complete)
   return { name: 'utf-8', marked: mark === 'efbbbf', ...(oddByte !== undefined && { oddByte }) }
 }
 

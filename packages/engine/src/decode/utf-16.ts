@@ -1,4 +1,4 @@
-import { type Charset, type Decoder, ESCAPE, TextBuffer, unitsOf } from './charset.ts'
+import { type Charset, type Decoder, ESCAPE, putCode, putEscape, Room, unitsOf } from './charset.ts'
 
 /** UTF-16 (RFC 2781). Half a surrogate pair stays what it is, which is not UTF-8; an odd byte at the end means nothing. */
 export class Utf16 implements Charset {
@@ -32,11 +32,11 @@ export class Utf16 implements Charset {
       length = big ? bytes.writeUInt16BE(unit, length) : bytes.writeUInt16LE(unit, length)
     }
     for (const unit of unitsOf(text)) {
-      if ('byte' in unit) bytes[length++] = unit.byte
-      else if (unit.code < 0x10000) add(unit.code)
+      if (unit < 0) bytes[length++] = -1 - unit
+      else if (unit < 0x10000) add(unit)
       else {
-        add(0xd800 + ((unit.code - 0x10000) >> 10))
-        add(0xdc00 + (unit.code & 0x3ff))
+        add(0xd800 + ((unit - 0x10000) >> 10))
+        add(0xdc00 + (unit & 0x3ff))
       }
     }
     return bytes.subarray(0, length)
@@ -45,7 +45,7 @@ export class Utf16 implements Charset {
 
 class Utf16Decoder implements Decoder {
   readonly #first: 0 | 1
-  readonly #buffer = new TextBuffer()
+  readonly #room = new Room()
   #held: Uint8Array = new Uint8Array(0)
 
   constructor(big: boolean) {
@@ -58,27 +58,28 @@ class Utf16Decoder implements Decoder {
 
   decode(chunk: Uint8Array, final: boolean): Uint8Array {
     const bytes = this.#held.length > 0 ? Buffer.concat([this.#held, chunk]) : chunk
-    const buffer = this.#buffer
     // A unit of two bytes becomes at most three; and the odd byte.
-    buffer.begin(bytes.length * 1.5 + 3)
-    const [low, high] = [this.#first, 1 - this.#first]
+    const text = this.#room.of(bytes.length * 1.5 + 3)
+    let length = 0
+    const low = this.#first
+    const high = 1 - low
     let at = 0
     for (; at + 1 < bytes.length; at += 2) {
       const unit = bytes[at + low]! | (bytes[at + high]! << 8)
       if (unit < 0xd800 || unit > 0xdbff) {
-        buffer.add(unit)
+        length = putCode(text, length, unit)
         continue
       }
       if (at + 3 >= bytes.length && !final) break
       const next = at + 3 < bytes.length ? bytes[at + 2 + low]! | (bytes[at + 2 + high]! << 8) : 0
-      if (next < 0xdc00 || next > 0xdfff) buffer.add(unit)
+      if (next < 0xdc00 || next > 0xdfff) length = putCode(text, length, unit)
       else {
-        buffer.add(0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00))
+        length = putCode(text, length, 0x10000 + ((unit - 0xd800) << 10) + (next - 0xdc00))
         at += 2
       }
     }
-    if (final) for (; at < bytes.length; at++) buffer.escape(bytes[at]!)
+    if (final) for (; at < bytes.length; at++) length = putEscape(text, length, bytes[at]!)
     this.#held = Uint8Array.prototype.slice.call(bytes, at)
-    return buffer.text
+    return text.subarray(0, length)
   }
 }
