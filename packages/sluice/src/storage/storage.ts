@@ -37,7 +37,10 @@ export interface ObjectStorage {
   delete(key: string): Promise<void>
   /** The objects whose key begins with `prefix`, in no order that can be relied on. */
   list(prefix: string): AsyncIterable<StoredObject>
-  /** Removes what uploads left behind that were cut off and have not gone on since: multipart uploads, temporary files. */
-  sweep(olderThan: Date): Promise<void>
+  /**
+   * Removes what was left behind by uploads that were cut off: multipart uploads and temporary files of keys with this prefix that
+   * were begun before `olderThan`.
+   */
+  sweep(prefix: string, olderThan: Date): Promise<void>
   close(): Promise<void>
 }

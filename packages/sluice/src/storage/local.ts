@@ -1,0 +1,161 @@
+import { randomUUID } from 'node:crypto'
+import { createReadStream, createWriteStream } from 'node:fs'
+import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { dirname, join, sep } from 'node:path'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import { SluiceError } from '@sluice/engine'
+import type { ObjectStorage, StoredObject } from './storage.ts'
+import { Tally } from './tally.ts'
+
+/** Bytes asked of the system at once. */
+const CHUNK_BYTES = 256 * 1024
+
+/**
+ * Keeps objects in a folder: `objects/KEY`, and `incoming/` for what is being written. Several processes may share it.
+ * @throws SluiceError SLUICE_STORAGE when the folder cannot be made
+ */
+export async function openLocalStorage(folder: string): Promise<ObjectStorage> {
+  const storage = new LocalStorage(folder)
+  await storage.open()
+  return storage
+}
+
+class LocalStorage implements ObjectStorage {
+  readonly label: string
+  readonly #objects: string
+  readonly #incoming: string
+
+  constructor(folder: string) {
+    this.label = folder
+    this.#objects = join(folder, 'objects')
+    this.#incoming = join(folder, 'incoming')
+  }
+
+  async open(): Promise<void> {
+    await this.#told('be made', async () => {
+      await mkdir(this.#objects, { recursive: true })
+      await mkdir(this.#incoming, { recursive: true })
+    })
+  }
+
+  async put(
+    key: string,
+    body: AsyncIterable<Uint8Array>,
+    { signal }: { signal?: AbortSignal | undefined } = {},
+  ): Promise<{ bytes: number; sha256: string }> {
+    const path = this.#pathOf(key)
+    // The key's first part, so that a sweep knows whose it is.
+    const incoming = join(this.#incoming, `${key.replaceAll('/', '~')}~${randomUUID()}`)
+    const tally = new Tally()
+    try {
+      const file = createWriteStream(incoming, { flags: 'wx', flush: true })
+      await pipeline(Readable.from(tally.of(body), { objectMode: false, highWaterMark: CHUNK_BYTES }), file, {
+        ...(signal && { signal }),
+      })
+      await mkdir(dirname(path), { recursive: true })
+      await rename(incoming, path)
+      await flushFolder(dirname(path))
+    } catch (error) {
+      await rm(incoming, { force: true })
+      if (tally.failure) throw tally.failure.error
+      if (signal?.aborted) throw signal.reason
+      throw this.#failed('take an object', error)
+    }
+    return tally.result()
+  }
+
+  async *read(key: string, fromByte: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
+    const path = this.#pathOf(key)
+    const found = await this.stat(key)
+    if (!found) throw new SluiceError('SLUICE_SOURCE_NOT_FOUND', `There is no object ${key} in ${this.label}`)
+    if (fromByte >= found.bytes) return
+    let at = fromByte
+    try {
+      const options = { start: fromByte, end: found.bytes - 1, highWaterMark: CHUNK_BYTES, ...(signal && { signal }) }
+      for await (const chunk of createReadStream(path, options)) {
+        at += chunk.length
+        yield chunk
+      }
+    } catch (cause) {
+      if (signal?.aborted) throw signal.reason
+      throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${key} failed at byte ${at}: ${(cause as Error).message}`, {
+        cause,
+      })
+    }
+    if (at === found.bytes) return
+    throw new SluiceError('SLUICE_SOURCE_READ', `${key} had ${found.bytes} bytes and ends at byte ${at} now`)
+  }
+
+  async stat(key: string): Promise<StoredObject | undefined> {
+    return this.#told('be looked into', async () => {
+      const info = await orUndefined(stat(this.#pathOf(key)))
+      return info?.isFile() ? { key, bytes: info.size, modified: info.mtime } : undefined
+    })
+  }
+
+  async delete(key: string): Promise<void> {
+    await this.#told('let go of an object', () => rm(this.#pathOf(key), { force: true }))
+  }
+
+  async *list(prefix: string): AsyncGenerator<StoredObject, void, void> {
+    const entries = await this.#told('be listed', () => readdir(this.#objects, { recursive: true }))
+    for (const entry of entries) {
+      const key = entry.split(sep).join('/')
+      const found = key.startsWith(prefix) ? await this.stat(key) : undefined
+      if (found) yield found
+    }
+  }
+
+  async sweep(prefix: string, olderThan: Date): Promise<void> {
+    const begin = prefix.replaceAll('/', '~')
+    await this.#told('be swept', async () => {
+      for (const name of await readdir(this.#incoming)) {
+        const path = join(this.#incoming, name)
+        const info = name.startsWith(begin) ? await orUndefined(stat(path)) : undefined
+        if (info && info.mtime < olderThan) await rm(path, { force: true })
+      }
+    })
+  }
+
+  async close(): Promise<void> {
+    // Nothing is held open.
+  }
+
+  /** Keys are made by sluice, but a path out of the folder would be too bad a mistake. */
+  #pathOf(key: string): string {
+    if (!/^[A-Za-z0-9][\w.-]*(?:\/[A-Za-z0-9][\w.-]*)*$/.test(key))
+      throw new SluiceError('SLUICE_INTERNAL', `${JSON.stringify(key)} is no key of an object`)
+    return join(this.#objects, key)
+  }
+
+  async #told<T>(what: string, work: () => Promise<T>): Promise<T> {
+    try {
+      return await work()
+    } catch (error) {
+      throw this.#failed(what, error)
+    }
+  }
+
+  #failed(what: string, cause: unknown): SluiceError {
+    if (cause instanceof SluiceError) return cause
+    return new SluiceError('SLUICE_STORAGE', `The folder ${this.label} cannot ${what}: ${(cause as Error).message}`, {
+      cause,
+    })
+  }
+}
+
+async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {
+  try {
+    return await work
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw error
+  }
+}
+
+/** A rename is durable when its folder is. */
+async function flushFolder(folder: string): Promise<void> {
+  await using handle = await open(folder)
+  await handle.sync()
+}
