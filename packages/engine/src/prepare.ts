@@ -27,6 +27,8 @@ import { dropStaging } from './write/staging.ts'
 const SAMPLE_BYTES = 256 * 1024
 /** PostgreSQL cuts longer names in silence (NAMEDATALEN - 1). */
 const POSTGRES_NAME_BYTES = 63
+/** https://www.postgresql.org/docs/current/ddl-system-columns.html; other spellings are names like any other. */
+const POSTGRES_SYSTEM_NAMES = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']
 
 /** A job that this process may work on: new, or interrupted before. */
 export interface PreparedJob {
@@ -277,6 +279,7 @@ function planFor(
     key,
     provenance: options.provenance ? { job: jobId, file: basename(file) } : undefined,
     nameBytes: database.kind === 'postgres' ? POSTGRES_NAME_BYTES : undefined,
+    systemNames: database.kind === 'postgres' ? POSTGRES_SYSTEM_NAMES : undefined,
   }
   return planLoad(request)
 }

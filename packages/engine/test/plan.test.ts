@@ -266,6 +266,9 @@ test('names that a database would change are refused', () => {
   refused({ header: [long], inferred: inferred(long), nameBytes: 63 }, 'has 64 bytes and may have 63; use --map')
   assert.ok(plan({ header: [long], inferred: inferred(long) }))
   refused({ header: ['a\0b'], inferred: inferred('a\0b') }, '"a\\u0000b" cannot name a column')
+  const systemNames = ['ctid']
+  refused({ header: ['ctid'], inferred: inferred('ctid'), systemNames }, '"ctid" is the name of a system column')
+  assert.ok(plan({ header: ['CTID'], inferred: inferred('CTID'), systemNames }))
 })
 
 const NUMERIC = (precision: number | null, scale: number | null): ColumnType => ({ kind: 'numeric', precision, scale })

@@ -31,7 +31,7 @@ export function checkUnfilled(target: TargetTable, slots: readonly Slot[], probl
 /** Names that PostgreSQL would cut, or that SQLite would take for equal: the result must not depend on the database. */
 export function checkNewNames(
   names: readonly string[],
-  { nameBytes = Number.POSITIVE_INFINITY }: PlanRequest,
+  { nameBytes = Number.POSITIVE_INFINITY, systemNames = [] }: PlanRequest,
   problems: string[],
 ): void {
   const seen = new Map<string, string>()
@@ -39,6 +39,8 @@ export function checkNewNames(
     if (name.trim() === '' || name.includes('\0')) problems.push(`${show(name)} cannot name a column; use --map`)
     const bytes = Buffer.byteLength(name)
     if (bytes > nameBytes) problems.push(`${show(name)} has ${bytes} bytes and may have ${nameBytes}; use --map`)
+    if (systemNames.includes(name))
+      problems.push(`${show(name)} is the name of a system column that every table has; use --map`)
     const other = seen.get(fold(name))
     if (other !== undefined && other !== name) {
       problems.push(`columns ${show(other)} and ${show(name)} differ in case only; use --map or --skip`)

@@ -45,6 +45,8 @@ export interface PlanRequest {
   key?: readonly string[] | undefined
   /** Bytes of a name that the database keeps: 63 in PostgreSQL. Default: no limit. */
   nameBytes?: number | undefined
+  /** Names that no column may have: PostgreSQL's system columns. Default: none. */
+  systemNames?: readonly string[] | undefined
 }
 
 export interface Plan {
