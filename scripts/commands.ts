@@ -9,17 +9,18 @@ let updated = false
  * The path of a program, installed through apt-get where it is missing and that is possible.
  * Throws an Error whose message is the reason why it cannot be had.
  */
-export function command(name: string, debianPackage: string): string {
+export function command(name: string, debianPackages: string | string[]): string {
+  const packages = [debianPackages].flat()
   const found = find(name)
   if (found) return found
   if (!find('apt-get')) throw new Error(`${name} is not installed, and there is no apt-get to install it with`)
-  if (process.getuid?.() !== 0) throw new Error(`${name} is not installed: run apt-get install ${debianPackage}`)
-  console.log(`installing ${debianPackage} for ${name} …`)
+  if (process.getuid?.() !== 0) throw new Error(`${name} is not installed: run apt-get install ${packages.join(' ')}`)
+  console.log(`installing ${packages.join(', ')} for ${name} …`)
   if (!updated) aptGet('update')
   updated = true
-  aptGet('install', '--yes', '--no-install-recommends', debianPackage)
+  aptGet('install', '--yes', '--no-install-recommends', ...packages)
   const installed = find(name)
-  if (!installed) throw new Error(`${debianPackage} was installed, but it has no program ${name}`)
+  if (!installed) throw new Error(`${packages.join(', ')} was installed, but without a program ${name}`)
   return installed
 }
 

