@@ -1,6 +1,7 @@
-import { JobStore, rejectsCsv, SluiceError, type StoredReject } from '@sluice/engine'
+import { JobStore, rejectsCsv, SluiceError } from '@sluice/engine'
 import type { Command } from 'commander'
 import type { Config } from '../config.ts'
+import { rejectLines } from '../reject-json.ts'
 import { withDatabase } from './database.ts'
 import { usageError } from './failure.ts'
 import { writeOut } from './standard-output.ts'
@@ -10,8 +11,9 @@ Examples:
   sluice rejects 7d3f1c9e-52a4-4b9c-9a8e-2b6f0d1c4e55 > rejects.csv
   sluice rejects 7d3f1c9e-52a4-4b9c-9a8e-2b6f0d1c4e55 --ndjson | jq .errors
 
-CSV: the columns of the source, then sluice_record, sluice_line, sluice_column, sluice_code, sluice_message and
-sluice_guarded: the cells that got an apostrophe, so that no spreadsheet takes them for a formula.
+CSV: the columns of the sources, then sluice_record, sluice_line, sluice_column, sluice_code, sluice_message,
+sluice_guarded: the cells that got an apostrophe, so that no spreadsheet takes them for a formula, sluice_source, and
+sluice_escaped: the cells in which bytes that are not UTF-8 stand as \\xHH.
 NDJSON: every error of each record, and its bytes: "raw", or "rawBase64" where they are not UTF-8.`
 
 interface RejectsFlags {
@@ -42,21 +44,4 @@ async function printRejects(jobId: string, flags: RejectsFlags, config: Config):
     const pages = store.rejects(job.jobId, { open: true })
     await writeOut(flags.ndjson ? rejectLines(pages) : rejectsCsv(job, pages))
   })
-}
-
-/** A page of lines at a time. */
-async function* rejectLines(pages: AsyncIterable<StoredReject[]>): AsyncGenerator<string> {
-  for await (const page of pages) yield page.map((reject) => `${JSON.stringify(lossless(reject))}\n`).join('')
-}
-
-function lossless({ jobId, record, line, byteOffset, errors, raw, rawLength, closedAt }: StoredReject): object {
-  return { jobId, record, line, byteOffset, errors, ...textOf(raw), rawLength, closedAt }
-}
-
-function textOf(raw: Uint8Array): { raw: string } | { rawBase64: string } {
-  try {
-    return { raw: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw) }
-  } catch {
-    return { rawBase64: Buffer.from(raw).toString('base64') }
-  }
 }

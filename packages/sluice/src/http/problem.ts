@@ -1,0 +1,134 @@
+import { STATUS_CODES } from 'node:http'
+import { ERRORS, type ErrorCode, SluiceError } from '@sluice/engine'
+
+/** An RFC 9457 problem document. */
+export interface ProblemDocument {
+  /** `/docs#CODE`, where the code is described; `about:blank` where the status says it all. */
+  type: string
+  title: string
+  status: number
+  detail: string
+  /** A code of the table of errors; only where there is one. */
+  code?: string
+  /** Id of the request, as in the log. */
+  instance: string
+  /** The upload that it is of, where it is of one. */
+  uploadId?: string
+}
+
+interface ProblemOptions {
+  headers?: Record<string, string>
+  /** The upload that it is of. */
+  uploadId?: string
+  cause?: unknown
+}
+
+/** An answer that is an error: what a client did wrong with HTTP itself. What is wrong with a load is a SluiceError. */
+export class Problem extends Error {
+  readonly status: number
+  readonly headers: Record<string, string>
+  readonly uploadId: string | undefined
+
+  /** @param detail a sentence: what happened, and what to do */
+  constructor(status: number, detail: string, { headers = {}, uploadId, cause }: ProblemOptions = {}) {
+    super(detail, { cause })
+    this.name = 'Problem'
+    this.status = status
+    this.headers = headers
+    this.uploadId = uploadId
+  }
+}
+
+/**
+ * The status that each error is answered with: 400 a wrong request, 409 the state of the upload, 422 the file or its schema cannot be
+ * loaded, 503 it can be tried again unchanged.
+ */
+const STATUS: Record<ErrorCode, number> = {
+  SLUICE_USAGE: 400,
+  SLUICE_CONFIG: 500,
+  SLUICE_SCHEMA: 422,
+  SLUICE_COLUMNS: 422,
+  SLUICE_DIALECT: 422,
+  SLUICE_SOURCE_NOT_FOUND: 503,
+  SLUICE_SOURCE_EMPTY: 422,
+  SLUICE_SOURCE_CHANGED: 409,
+  SLUICE_SOURCE_READ: 503,
+  SLUICE_CORRUPT: 422,
+  SLUICE_DECODED_SIZE: 422,
+  SLUICE_CONNECT: 503,
+  SLUICE_DATABASE: 503,
+  SLUICE_LEASE_LOST: 409,
+  SLUICE_JOB: 409,
+  SLUICE_ALL_REJECTED: 422,
+  SLUICE_ERROR_BUDGET: 422,
+  SLUICE_MAP: 500,
+  SLUICE_STORAGE: 503,
+  SLUICE_IDEMPOTENCY: 422,
+  SLUICE_INTERRUPTED: 503,
+  SLUICE_INTERNAL: 500,
+}
+
+export interface Answer {
+  status: number
+  headers: Record<string, string>
+  document: ProblemDocument
+}
+
+/** The answer to an error. What is nobody's business outside, as the message of a defect, is not in it. */
+export function answerTo(error: unknown, requestId: string): Answer {
+  const { status, detail, code, headers, uploadId } = describe(error)
+  return {
+    status,
+    headers,
+    document: {
+      type: code === undefined ? 'about:blank' : `/docs#${code}`,
+      title: code === undefined ? (STATUS_CODES[status] ?? 'Error') : ERRORS[code].what,
+      status,
+      detail,
+      ...(code !== undefined && { code }),
+      instance: requestId,
+      ...(uploadId !== undefined && { uploadId }),
+    },
+  }
+}
+
+interface Described {
+  status: number
+  detail: string
+  code?: ErrorCode
+  uploadId?: string | undefined
+  headers: Record<string, string>
+}
+
+function describe(thrown: unknown): Described {
+  // Who reads the body wraps what the client did to it.
+  const error = thrown instanceof SluiceError && thrown.cause instanceof Problem ? thrown.cause : thrown
+  if (error instanceof Problem) {
+    const { status, message, headers, uploadId } = error
+    return { status, detail: message, headers, uploadId }
+  }
+  if (error instanceof SluiceError) {
+    const status = STATUS[error.code]
+    const headers: Record<string, string> = status === 503 ? { 'retry-after': '5' } : {}
+    return { status, code: error.code, detail: detailOf(error), headers }
+  }
+  // What Fastify and its plugins throw has a status; only their words for 4xx are meant for clients.
+  const { statusCode, message } = error as { statusCode?: number; message?: string }
+  if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
+    return { status: statusCode, detail: message ?? 'The request cannot be answered', headers: {} }
+  }
+  return {
+    status: 500,
+    code: 'SLUICE_INTERNAL',
+    detail: 'Something went wrong in the server; its log has the details under this instance',
+    headers: {},
+  }
+}
+
+/** Errors of the surroundings name hosts, paths and users of the operator's; these stay in the log. */
+function detailOf({ code, message }: SluiceError): string {
+  if (code === 'SLUICE_CONFIG') return 'The server is configured wrong; its log says how'
+  if (code === 'SLUICE_STORAGE') return 'The storage of uploads does not answer; try again later'
+  if (code === 'SLUICE_CONNECT') return 'The database cannot be reached; try again later'
+  return message
+}

@@ -1,0 +1,42 @@
+import type { IncomingMessage, Server, ServerResponse } from 'node:http'
+import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { JobService } from '../jobs/service.ts'
+import type { Upload } from '../jobs/upload.ts'
+import type { ServiceConfig } from '../service-config.ts'
+import { Problem } from './problem.ts'
+
+/** The server as the files of routes see it. */
+export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>
+
+export interface Context {
+  config: ServiceConfig
+  service: JobService
+}
+
+/** Whose uploads the client may see: its own; without keys, all. */
+export function viewerOf(request: FastifyRequest): string | null {
+  return request.apiKey?.id ?? null
+}
+
+/** @throws Problem 404, also for an upload of another key: that it exists is nobody else's business */
+export async function readUpload(service: JobService, request: FastifyRequest, uploadId: string): Promise<Upload> {
+  const upload = await service.read(uploadId.toLowerCase(), viewerOf(request))
+  if (!upload) throw new Problem(404, `There is no upload ${uploadId}`)
+  noteUpload(request, upload.uploadId)
+  return upload
+}
+
+/** Every line of the log about this request names its upload. */
+export function noteUpload(request: FastifyRequest, uploadId: string): void {
+  request.log = request.log.child({ uploadId })
+}
+
+/** Aborted when the client goes away before it has its answer. */
+export function clientSignal(reply: FastifyReply): AbortSignal {
+  const abort = new AbortController()
+  reply.raw.once('close', () => {
+    if (!reply.raw.writableFinished) abort.abort()
+  })
+  return abort.signal
+}

@@ -1,0 +1,155 @@
+import { createHash } from 'node:crypto'
+import type { Receipt as JobReceipt } from '@sluice/engine'
+import type { FastifyRequest } from 'fastify'
+import { Type } from 'typebox'
+import type { Upload, UploadRequest, UploadStart } from '../jobs/upload.ts'
+import { acceptFiles, FILE_TYPES, type Fields, type Incoming, receive } from './body.ts'
+import { Problem } from './problem.ts'
+import { type App, type Context, clientSignal, noteUpload, viewerOf } from './routes.ts'
+import { Accepted, problems, Receipt, UploadId } from './schemas.ts'
+import { Settings, uploadRequest } from './settings.ts'
+
+const Query = Type.Object(
+  {
+    mode: Type.Optional(
+      Type.Unsafe<'staged' | 'direct'>({
+        type: 'string',
+        enum: ['staged', 'direct'],
+        description: '`staged` (default): stored, loaded later. `direct`: loaded as it comes',
+      }),
+    ),
+    wait: Type.Optional(Type.Boolean({ description: 'Staged: answer when every row is in' })),
+    uploadId: Type.Optional(UploadId),
+    ...Settings.properties,
+  },
+  { additionalProperties: false },
+)
+
+const Headers = Type.Object({
+  'idempotency-key': Type.Optional(
+    Type.String({
+      minLength: 1,
+      maxLength: 255,
+      pattern: '^[\\u0021-\\u007e]+$',
+      description: 'The same upload sent again is answered as the first time, and not loaded again',
+    }),
+  ),
+})
+
+/** What of an upload comes in its body; `file` is last where the mode is `direct`. */
+export const Form = Type.Object({
+  ...Settings.properties,
+  file: Type.Unsafe<unknown>({ type: 'string', format: 'binary', description: 'CSV; gzip and zstd as they are' }),
+})
+
+export function uploadRoutes(app: App, { config, service }: Context): void {
+  acceptFiles(app)
+  app.post(
+    '/upload',
+    {
+      schema: {
+        summary: 'Upload a file and load it into a table',
+        tags: ['uploads'],
+        querystring: Query,
+        headers: Headers,
+        response: {
+          200: { ...Receipt, description: 'Every row is in: `mode=direct`, or `wait=true`' },
+          202: { ...Accepted, description: 'The file is stored; loading goes on in the background' },
+          ...problems(408, 409, 413, 415, 422, 503),
+        },
+      },
+      config: { form: Form, files: FILE_TYPES },
+    },
+    async (request, reply) => {
+      const { mode = 'staged', wait, uploadId, ...given } = request.query
+      const incoming = await receive(request, config)
+      const start = startOf(request, incoming, uploadId?.toLowerCase())
+      const decide = (fields: Fields): Promise<UploadRequest> =>
+        uploadRequest(settingsOf(request, given, fields), incoming.fileName, request.apiKey, config)
+
+      if (mode === 'direct') {
+        const asked = await decide(incoming.fields)
+        const signal = clientSignal(reply)
+        const { receipt } = await service.direct(start, asked, endingWithFile(incoming), { signal })
+        noteUpload(request, receipt.jobId)
+        return reply.send(toReceipt(receipt))
+      }
+      // What is decided already is refused before the file is sent; fields behind it may decide the rest.
+      const known = { ...given, ...incoming.fields }
+      if ('table' in known || 'profile' in known) await decide(incoming.fields)
+      const { upload } = await service.stage(
+        start,
+        incoming.file,
+        async () => decide(joined(incoming.fields, await incoming.rest())),
+        clientSignal(reply),
+      )
+      noteUpload(request, upload.uploadId)
+      if (wait) {
+        const settled = await service.settled(upload.uploadId, clientSignal(reply))
+        return reply.send(toReceipt(await receiptOf(settled)))
+      }
+      const status = upload.state === 'receiving' ? 'uploaded' : upload.state
+      return reply
+        .code(202)
+        .header('location', `/upload/${upload.uploadId}/status`)
+        .send({ uploadId: upload.uploadId, status })
+    },
+  )
+
+  async function receiptOf(upload: Upload): Promise<JobReceipt> {
+    if (upload.state === 'completed') return service.receipt(upload)
+    const why = upload.job?.error ?? `The upload was ${upload.state}`
+    throw new Problem(422, why, { uploadId: upload.uploadId })
+  }
+}
+
+export function toReceipt(receipt: JobReceipt): Receipt {
+  return { uploadId: receipt.jobId, ...receipt }
+}
+
+function startOf(request: FastifyRequest, incoming: Incoming, uploadId: string | undefined): UploadStart {
+  const key = request.headers['idempotency-key'] as string | undefined
+  return {
+    uploadId,
+    owner: viewerOf(request),
+    idempotency: key === undefined ? undefined : { key, requestHash: hashOf(request, incoming) },
+  }
+}
+
+/** Of a request as far as it is known before its file; the length of the whole stands for the rest of it. */
+function hashOf({ headers, query }: FastifyRequest, { fields, fileName }: Incoming): string {
+  const type = headers['content-type']?.replace(/;.*$/s, '')
+  const sorted = (one: object) => Object.entries(one).sort(([a], [b]) => (a < b ? -1 : 1))
+  const known = [type, headers['content-length'], sorted(query as object), sorted(fields), fileName]
+  return createHash('sha256').update(JSON.stringify(known)).digest('hex')
+}
+
+/** Fields of the form and parameters of the URL, checked by the same schema. */
+function settingsOf(request: FastifyRequest, given: Settings, fields: Fields): Settings {
+  const twice = Object.keys(fields).find((name) => name in given)
+  if (twice !== undefined) throw new Problem(400, `"${twice}" is given both in the URL and in the form`)
+  const read = structuredClone(fields)
+  const validate = request.compileValidationSchema(Settings)
+  if (!validate(read)) {
+    const [error] = validate.errors ?? []
+    const extra = (error?.params as { additionalProperty?: string } | undefined)?.additionalProperty
+    const what = extra === undefined ? `${error?.instancePath.slice(1)} ${error?.message}` : `"${extra}" is unknown`
+    throw new Problem(400, `A field of the form cannot be used: ${what}`)
+  }
+  return { ...given, ...(read as Settings) }
+}
+
+function joined(before: Fields, behind: Fields): Fields {
+  const twice = Object.keys(behind).find((name) => name in before)
+  if (twice !== undefined) throw new Problem(400, `"${twice}" stands both before and behind the file`)
+  return { ...before, ...behind }
+}
+
+/** What comes behind the file of a direct upload comes too late: its rows are in the table. */
+async function* endingWithFile({ file, rest }: Incoming): AsyncGenerator<Uint8Array> {
+  yield* file
+  const [late] = Object.keys(await rest())
+  if (late !== undefined) {
+    throw new Problem(400, `"${late}" stands behind the file; with mode=direct the fields of a form come before it`)
+  }
+}
