@@ -522,6 +522,7 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.equal(await jobs.cancel(jobId), false)
     assert.equal(await jobs.renew(third), 'CANCELLED')
     await jobs.release(third)
+    await jobs.fail(third, 'the disk is full, too')
     assert.deepEqual(await state(), ['CANCELLED', null, true, null])
     await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /cancelled/ })
     assert.equal(await jobs.refuse(jobId, 'not now'), false)

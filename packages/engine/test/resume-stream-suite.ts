@@ -5,6 +5,7 @@ import { Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { after, before, beforeEach, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { JobStore } from '../src/checkpoint/job-store.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import { load } from '../src/load.ts'
 import { createLoadStream } from '../src/load-stream.ts'
@@ -156,6 +157,50 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
       assert.equal((await committed()).sha256, sha256(SOURCE))
     },
   )
+
+  test('a job that is cancelled when its load has just failed stays CANCELLED', TIMEOUT, async () => {
+    await createTables(db, db.kind)
+    // Between the last commit and the mark that the load leaves: whoever cancels does it with the first reject.
+    if (db.kind === 'sqlite') {
+      await db.query(`CREATE TRIGGER cancel AFTER UPDATE OF rejected ON ingestion_jobs WHEN new.rejected > 0
+        BEGIN UPDATE ingestion_jobs SET status = 'CANCELLED' WHERE job_id = new.job_id; END`)
+    } else {
+      await db.query(`CREATE OR REPLACE FUNCTION cancel() RETURNS trigger LANGUAGE plpgsql AS
+        $$ BEGIN NEW.status := 'CANCELLED'; RETURN NEW; END $$`)
+      await db.query(`CREATE TRIGGER cancel BEFORE UPDATE OF rejected ON ingestion_jobs FOR EACH ROW
+        WHEN (new.rejected > 0) EXECUTE FUNCTION cancel()`)
+    }
+    const source = inPieces(Buffer.from('id,name\n1,a\nx,b\n'))
+    const schema = { fields: [{ name: 'id', type: 'integer' as const }, { name: 'name' }] }
+    const options = { ...settings(), source, schema, maxErrors: { rows: 0 } }
+    await assert.rejects(load(options), { code: 'SLUICE_ERROR_BUDGET' })
+    assert.deepEqual(Object.values(await status()), ['CANCELLED', null])
+    const leases = await db.query('SELECT segment FROM ingestion_checkpoints WHERE lease_owner IS NOT NULL')
+    assert.deepEqual(leases, [])
+  })
+
+  test('a load whose job is cancelled meanwhile stops, and the job stays CANCELLED', TIMEOUT, async (t) => {
+    process.env.SLUICE_LEASE_SECONDS = '1'
+    t.after(() => delete process.env.SLUICE_LEASE_SECONDS)
+    const jobs = new JobStore(db)
+    let given = 0
+    async function* cancelling() {
+      yield Buffer.from('id,name\n')
+      for (;;) {
+        yield Buffer.from(`${++given},a\n`)
+        if (given % 500 !== 0) continue
+        const [job] = await jobs.list()
+        if (job && job.recordsRead > 0) await jobs.cancel(job.jobId)
+        await delay(50)
+      }
+    }
+    await assert.rejects(load({ ...settings(), source: cancelling() }), {
+      code: 'SLUICE_JOB',
+      message: /was cancelled/,
+    })
+    assert.deepEqual(Object.values(await status()), ['CANCELLED', null])
+    assert.ok((await rows()) <= given)
+  })
 
   test(
     'with every commit the digest is that of the bytes before its end, around oversized records too',
