@@ -49,6 +49,16 @@ export function atomicSuite(urlFor: (folder: string) => Promise<string>): void {
     return { cwd, to, table, database, run, create, names, staged }
   }
 
+  /** Statements that make a table lose the row 7 without a word. */
+  function swallowing({ kind }: Database, table: string): string[] {
+    if (kind === 'sqlite')
+      return [`CREATE TRIGGER s BEFORE INSERT ON ${table} WHEN new.id = 7 BEGIN SELECT RAISE(IGNORE); END`]
+    return [
+      `CREATE FUNCTION lose_${table}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN IF new.id = 7 THEN RETURN NULL; END IF; RETURN new; END $$`,
+      `CREATE TRIGGER s BEFORE INSERT ON ${table} FOR EACH ROW EXECUTE FUNCTION lose_${table}()`,
+    ]
+  }
+
   async function namesIn(database: Database, table: string): Promise<string[]> {
     return (await database.query<{ name: string }>(`SELECT name FROM ${table} ORDER BY id`)).map(({ name }) => name)
   }
@@ -223,11 +233,53 @@ export function atomicSuite(urlFor: (folder: string) => Promise<string>): void {
     await database.query(`INSERT INTO ${table} (id, name) VALUES (2, 'meanwhile')`)
     const stopped = await run(['--atomic'])
     assert.equal(stopped.code, 1)
-    assert.match(stopped.stderr, /Nothing was published.*--restart/)
+    assert.match(
+      stopped.stderr,
+      /Nothing was published.*1 of them with a id that it has by now, such as "2"\..*--restart/,
+    )
     assert.deepEqual(await names(), [...OLD, 'meanwhile'])
+    assert.equal((await staged()).length, 1)
+    // Once the row is gone, the staged ones can be published; put back, the source has to be read again.
+    await database.query(`DELETE FROM ${table} WHERE name = 'meanwhile'`)
+    await run(['--atomic'], { SLUICE_FAILPOINTS: 'before-publish=kill' })
+    await database.query(`INSERT INTO ${table} (id, name) VALUES (2, 'meanwhile')`)
     assert.deepEqual(counts(await run(['--atomic', '--restart'])), [2_000, 1_978, 22])
     assert.deepEqual(await names(), [...OLD, 'meanwhile', ...NEW.slice(2)])
     assert.deepEqual(await staged(), [])
+    await database.close()
+  })
+
+  test('rows that a trigger leaves out when all are published keep all of them back', async () => {
+    const { cwd, database, run, create, names, table, staged } = await prepared()
+    await create()
+    for (const statement of swallowing(database, table)) await database.query(statement)
+    for (const flags of [['--atomic'], ['--mode', 'replace']]) {
+      const stopped = await run([...flags, '--restart'])
+      assert.equal(stopped.code, 1)
+      assert.match(
+        stopped.stderr,
+        /Nothing was published, because a trigger of the table .* leaves some of the rows out/,
+      )
+      assert.deepEqual(await names(), OLD)
+      assert.equal((await staged()).length, 1)
+    }
+    assert.deepEqual(counts(await run(['--restart'])), [2_000, 1_978, 22])
+    writeFileSync(join(cwd, 'in.csv'), 'id,name\n3000,fine\n')
+    assert.deepEqual(counts(await run(['--atomic'])), [1, 1, 0])
+    await database.close()
+  })
+
+  test('a key that is deferrable is held as any other', async () => {
+    const { cwd, database, run, names, table } = await prepared()
+    const deferrable = database.kind === 'postgres' ? ' DEFERRABLE INITIALLY DEFERRED' : ''
+    await database.query(`CREATE TABLE ${table} (id int UNIQUE${deferrable}, name text)`)
+    await database.query(`INSERT INTO ${table} VALUES (2, 'old')`)
+    writeFileSync(join(cwd, 'in.csv'), 'id,name\n1,a\n2,b\n3,c\n1,d\n')
+    for (const flags of [['--atomic'], []]) {
+      await database.query(`DELETE FROM ${table} WHERE name <> 'old'`)
+      assert.deepEqual(counts(await run(flags)), [4, 2, 2])
+      assert.deepEqual(await names(), ['a', 'old', 'c'])
+    }
     await database.close()
   })
 

@@ -3,8 +3,9 @@ import type { JobStore } from '../checkpoint/job-store.ts'
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type { Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
-import { stagingStatements as likeInPostgres } from './postgres/staging.ts'
-import { stagingStatements as likeInSqlite } from './sqlite/staging.ts'
+import { stagingStatements as likeInPostgres, movingStatements as moveInPostgres } from './postgres/staging.ts'
+import { stagingStatements as likeInSqlite, movingStatements as moveInSqlite } from './sqlite/staging.ts'
+import { keysAmong } from './taken.ts'
 
 /** Names of all tables in which rows wait; a part of the job's id follows. */
 export const STAGING_PREFIX = 'sluice_stage_'
@@ -81,7 +82,6 @@ export class Staging {
   async publish(store: JobStore, lease: Lease, bytesTotal: number): Promise<void> {
     const database = this.#database
     const [from, to] = [quoteTable(this.table), quoteTable(this.stagedFor.table)]
-    const columns = [...this.#columns].map((name) => quote(name)).join(', ')
     const statements: Statement[] = [
       // First of all, because it keeps everyone else from taking the job over while this lasts.
       ...store.finishing(lease, bytesTotal),
@@ -98,11 +98,14 @@ export class Staging {
       if (database.kind === 'postgres') statements.push({ text: `LOCK TABLE ${to} IN SHARE ROW EXCLUSIVE MODE` })
       statements.push({ text: `DELETE FROM ${to}` })
     }
-    const insert = database.kind === 'postgres' ? 'INSERT' : 'INSERT OR ABORT'
-    statements.push(
-      { text: `${insert} INTO ${to} (${columns}) SELECT ${columns} FROM ${from}` },
-      { text: `DROP TABLE ${from}` },
-    )
+    const move = database.kind === 'postgres' ? moveInPostgres : moveInSqlite
+    const moving = await move(database, this.table, this.stagedFor.table, [...this.#columns], {
+      code: 'SLUICE_DATABASE',
+      message:
+        `Nothing was published, because a trigger of the table ${this.stagedFor.table.table} leaves some of the rows out. ` +
+        'Loaded without --atomic and --mode replace, each of them becomes a reject',
+    })
+    statements.push(...moving, { text: `DROP TABLE ${from}` })
     failpoint('before-publish')
     try {
       await database.transact(statements)
@@ -111,12 +114,34 @@ export class Staging {
       throw new SluiceError(
         'SLUICE_DATABASE',
         `Nothing was published, because the table ${this.stagedFor.table.table} refuses the rows as a whole now: ` +
-          `${(error as Error).message} Where it was changed since they were staged, --restart loads them anew and makes rejects ` +
-          'of what does not fit; what a trigger, or a unique index on an expression or on some of the rows, refuses is not found before',
+          `${(error as Error).message} ${await this.#takenSince()}What a trigger, or a unique index on an expression or on some ` +
+          'of the rows, refuses is not found before',
         { cause: new Error((error as Error).message) },
       )
     }
     failpoint('after-publish')
+  }
+
+  /** What is to be done about rows whose key others have brought into the target since they were staged. */
+  async #takenSince(): Promise<string> {
+    const target = this.stagedFor.table
+    const found: string[] = []
+    for (const key of keysAmong(this.stagedFor, [...this.#columns])) {
+      const equal = key.map((column) => `t.${quote(column)} = s.${quote(column)}`).join(' AND ')
+      const values = key.map((column, i) => `CAST(s.${quote(column)} AS text) AS c${i}`).join(', ')
+      const rows = await this.#database.query(
+        `SELECT count(*) OVER () AS rows, ${values} FROM ${quoteTable(this.table)} s
+           WHERE EXISTS (SELECT 1 FROM ${quoteTable(target)} t WHERE ${equal}) LIMIT 3`,
+      )
+      if (rows.length === 0) continue
+      const shown = rows.map((row) => key.map((_, i) => show(String(row[`c${i}`]))).join(', '))
+      found.push(`${rows[0]!.rows} of them with a ${key.join(', ')} that it has by now, such as ${shown.join('; ')}`)
+    }
+    if (found.length === 0) return ''
+    return (
+      `Since the rows were staged others have changed the table: ${found.join('. ')}. The staged rows wait: take those rows out of it and run ` +
+      'the same command again, or use --restart, which loads the source anew and makes rejects of what does not fit. '
+    )
   }
 }
 
@@ -149,6 +174,12 @@ export async function dropOrphans(database: Database, remove: () => Promise<void
   for (const orphan of orphans) {
     if (!alive.has(orphan.table)) await database.query(`DROP TABLE IF EXISTS ${quoteTable(orphan)}`)
   }
+}
+
+const VALUE_SHOWN = 40
+
+function show(value: string): string {
+  return JSON.stringify(value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN).toWellFormed()}…` : value)
 }
 
 /** As both databases take names. */

@@ -37,6 +37,34 @@ export async function stagingStatements(
   ].map((text) => ({ text }))
 }
 
+/** Types of `pg_trigger.tgtype`: BEFORE, of rows, of INSERT. */
+const BEFORE_ROW_INSERT = 1 | 2 | 4
+
+/**
+ * Statements that move all rows of a staging table to the target. Only a trigger can leave some out, so only where there is one they are
+ * counted, for the server keeps a note of each; rows that it may have redirected to a table that inherits are not.
+ * @param orElse What the transaction fails with when not all of them went in.
+ */
+export async function movingStatements(
+  sql: Sql,
+  staging: TableName,
+  target: TableName,
+  columns: string[],
+  orElse: Statement['orElse'],
+): Promise<Statement[]> {
+  const names = columns.map(quoteName).join(', ')
+  const move = `INSERT INTO ${quoteTable(target)} (${names}) SELECT ${names} FROM ${quoteTable(staging)}`
+  const relation = await findRelation(sql, target)
+  const [trigger] = await sql.query(
+    `SELECT 1 AS one FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgtype & $2::int = $2
+       AND (tgrelid = $1 OR tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1))) LIMIT 1`,
+    [relation?.oid ?? 0, BEFORE_ROW_INSERT],
+  )
+  if (!trigger || relation?.hasHeirs) return [{ text: move }]
+  const all = `(SELECT count(*) FROM moved) = (SELECT count(*) FROM ${quoteTable(staging)})`
+  return [{ text: `WITH moved AS (${move} RETURNING 1) SELECT 1 AS one WHERE ${all}`, orElse }]
+}
+
 /**
  * To be called before the rows of a batch are staged: what it returns removes those of them whose key the target has already.
  * The rows of a batch are those behind what was the last one; they stand in their order, but without the guilty ones.

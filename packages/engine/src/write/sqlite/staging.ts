@@ -40,3 +40,22 @@ export async function stagingStatements(
   }
   return statements.map((text) => ({ text }))
 }
+
+/**
+ * Statements that move all rows of a staging table to the target.
+ * @param orElse What the transaction fails with when a trigger leaves some of them out.
+ */
+export async function movingStatements(
+  _sql: Sql,
+  { table: staging }: TableName,
+  { table: target }: TableName,
+  columns: string[],
+  orElse: Statement['orElse'],
+): Promise<Statement[]> {
+  const names = columns.map(quote).join(', ')
+  const from = `main.${quote(staging)}`
+  return [
+    { text: `INSERT OR ABORT INTO main.${quote(target)} (${names}) SELECT ${names} FROM ${from}` },
+    { text: `SELECT 1 AS one WHERE changes() = (SELECT count(*) FROM ${from})`, orElse },
+  ]
+}
