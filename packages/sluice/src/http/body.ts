@@ -1,6 +1,6 @@
 import type { IncomingMessage } from 'node:http'
 import { PassThrough, type Readable } from 'node:stream'
-import type { Multipart, MultipartFile } from '@fastify/multipart'
+import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { watchBody } from './patience.ts'
 import { Problem } from './problem.ts'
@@ -48,7 +48,8 @@ const HANDOVER_BYTES = 256 * 1024
 
 /** Lets bodies pass that are files, unread and unbuffered. To be called in the scope of the routes that take them. */
 export function acceptFiles(app: FastifyInstance): void {
-  app.removeContentTypeParser(['application/json', 'text/plain'])
+  app.removeAllContentTypeParsers()
+  app.register(multipart)
   app.addContentTypeParser(FILE_TYPES, (_request, payload, done) => done(null, payload))
 }
 

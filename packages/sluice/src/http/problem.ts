@@ -86,11 +86,14 @@ export function answerTo(error: unknown, requestId: string): Answer {
       status,
       detail,
       ...(code !== undefined && { code }),
-      instance: requestId,
+      instance: `urn:uuid:${requestId}`,
       ...(uploadId !== undefined && { uploadId }),
     },
   }
 }
+
+const UNKNOWN_TYPE =
+  'This type of body is not taken: send multipart/form-data with a part "file", or the file itself with a type such as text/csv'
 
 interface Described {
   status: number
@@ -113,7 +116,8 @@ function describe(thrown: unknown): Described {
     return { status, code: error.code, detail: detailOf(error), headers }
   }
   // What Fastify and its plugins throw has a status; only their words for 4xx are meant for clients.
-  const { statusCode, message } = error as { statusCode?: number; message?: string }
+  const { statusCode, message, code } = error as { statusCode?: number; message?: string; code?: string }
+  if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return { status: 415, detail: UNKNOWN_TYPE, headers: {} }
   if (statusCode !== undefined && statusCode >= 400 && statusCode < 500) {
     return { status: statusCode, detail: message ?? 'The request cannot be answered', headers: {} }
   }
@@ -131,4 +135,11 @@ function detailOf({ code, message }: SluiceError): string {
   if (code === 'SLUICE_STORAGE') return 'The storage of uploads does not answer; try again later'
   if (code === 'SLUICE_CONNECT') return 'The database cannot be reached; try again later'
   return message
+}
+
+/** What a schema has against a value, for people. */
+export function sentenceOf(error: { instancePath: string; message?: string; params: object } | undefined): string {
+  const { additionalProperty } = (error?.params ?? {}) as { additionalProperty?: string }
+  if (additionalProperty !== undefined) return `"${additionalProperty}" is unknown`
+  return `${error?.instancePath.slice(1)} ${error?.message}`.trim()
 }

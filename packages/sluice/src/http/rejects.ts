@@ -21,7 +21,7 @@ const Corrections = Type.Object({
   file: Type.Unsafe<unknown>({ type: 'string', format: 'binary', description: 'Rejects, corrected: CSV or NDJSON' }),
 })
 
-export function rejectRoutes(app: App, { config, service }: Context): void {
+export function rejectRoutes(app: App, { service }: Context): void {
   app.get(
     '/upload/:uploadId/rejects',
     {
@@ -73,30 +73,30 @@ export function rejectRoutes(app: App, { config, service }: Context): void {
       throw new Problem(409, 'Nothing of this upload has been read yet, so it has no rejects', { uploadId })
     return rejectsCsv(job, service.allRejects(uploadId))
   }
+}
 
-  app.register((instance, _options, done) => {
-    const scope = instance as App
-    acceptFiles(scope)
-    scope.post(
-      '/upload/:uploadId/replay',
-      {
-        schema: {
-          summary: 'Load corrected rejects',
-          tags: ['rejects'],
-          params: UploadParams,
-          response: { 200: ReplayReceipt, ...problems(404, 408, 409, 413, 415, 422, 503) },
-        },
-        config: { form: Corrections, files: FILE_TYPES },
+/** To be registered in a scope of its own: files are bodies here. */
+export function replayRoutes(app: App, { config, service }: Context, done: () => void): void {
+  acceptFiles(app)
+  app.post(
+    '/upload/:uploadId/replay',
+    {
+      schema: {
+        summary: 'Load corrected rejects',
+        tags: ['rejects'],
+        params: UploadParams,
+        response: { 200: ReplayReceipt, ...problems(404, 408, 409, 413, 415, 422, 503) },
       },
-      async (request, reply) => {
-        const { uploadId } = await readUpload(service, request, request.params.uploadId)
-        const { file } = await receive(request, config)
-        const receipt = await service.replay(uploadId, file, clientSignal(reply))
-        return { uploadId: receipt.jobId, ...receipt }
-      },
-    )
-    done()
-  })
+      config: { form: Corrections, files: FILE_TYPES },
+    },
+    async (request, reply) => {
+      const { uploadId } = await readUpload(service, request, request.params.uploadId)
+      const { file } = await receive(request, config)
+      const receipt = await service.replay(uploadId, file, clientSignal(reply))
+      return { uploadId: receipt.jobId, ...receipt }
+    },
+  )
+  done()
 }
 
 function download(

@@ -21,7 +21,8 @@ export function viewerOf(request: FastifyRequest): string | null {
 
 /** @throws Problem 404, also for an upload of another key: that it exists is nobody else's business */
 export async function readUpload(service: JobService, request: FastifyRequest, uploadId: string): Promise<Upload> {
-  const upload = await service.read(uploadId.toLowerCase(), viewerOf(request))
+  const isId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(uploadId)
+  const upload = isId ? await service.read(uploadId.toLowerCase(), viewerOf(request)) : undefined
   if (!upload) throw new Problem(404, `There is no upload ${uploadId}`)
   noteUpload(request, upload.uploadId)
   return upload

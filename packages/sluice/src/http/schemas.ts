@@ -12,7 +12,8 @@ export const UploadId = Type.String({
   pattern: '^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$',
   description: 'A UUID',
 })
-export const UploadParams = Type.Object({ uploadId: UploadId })
+/** What is no UUID is no upload either: a 404 rather than a 400. */
+export const UploadParams = Type.Object({ uploadId: Type.String({ description: 'A UUID' }) })
 
 export const ProblemDocument = Type.Object(
   {

@@ -2,18 +2,17 @@ import { randomUUID } from 'node:crypto'
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import cors from '@fastify/cors'
-import multipart from '@fastify/multipart'
 import rateLimit from '@fastify/rate-limit'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
-import fastify, { type FastifyError, type FastifyReply, type FastifyRequest } from 'fastify'
+import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { withoutPassword } from '../config.ts'
 import { guard } from './auth.ts'
 import { docsRoutes } from './docs.ts'
 import { watchRequests } from './metrics.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationRoutes } from './operations.ts'
-import { answerTo, Problem } from './problem.ts'
-import { rejectRoutes } from './rejects.ts'
+import { answerTo, Problem, sentenceOf } from './problem.ts'
+import { rejectRoutes, replayRoutes } from './rejects.ts'
 import type { App, Context } from './routes.ts'
 import { statusRoutes } from './status.ts'
 import { uploadRoutes } from './uploads.ts'
@@ -37,13 +36,14 @@ export async function createServer(context: Context): Promise<App> {
       // Addresses and queries may hold what is a secret; so of a request only its route is told, by the line below.
       serializers: { err: errorForLog, req: ({ method }: { method: string }) => ({ method }) },
     },
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     requestIdHeader: false,
     genReqId: () => randomUUID(),
     // What is not in a schema is refused, not taken away in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
     http: { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
     forceCloseConnections: true,
+    schemaErrorFormatter: ([error], part) => new Problem(400, `${part}: ${sentenceOf(error)}`),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
     clientErrorHandler: refuseConnection,
   }).withTypeProvider<TypeBoxTypeProvider>()
@@ -77,13 +77,11 @@ export async function createServer(context: Context): Promise<App> {
     errorResponseBuilder: (_request, { ttl }) =>
       new Problem(429, `More than ${config.rateLimit} requests in a minute; try again in ${Math.ceil(ttl / 1000)} s`),
   })
-  await app.register(multipart)
+  ignoreBodies(app)
   await describeRoutes(app)
   const methodsOf = allowedMethods(app)
-  app.register((scope, _options, done) => {
-    uploadRoutes(scope as App, context)
-    done()
-  })
+  app.register(uploadRoutes, context)
+  app.register(replayRoutes, context)
   statusRoutes(app, context)
   rejectRoutes(app, context)
   operationRoutes(app, context, registry)
@@ -151,6 +149,12 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
       `Content-Length: ${Buffer.byteLength(body)}\r\nConnection: close\r\n\r\n${body}`,
     () => socket.destroy(),
   )
+}
+
+/** Calls that take no file take nothing at all; what clients send along, as an empty JSON document, does no harm. */
+function ignoreBodies(app: App): void {
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: HEAD_BYTES }, (_request, _body, done) => done(null))
 }
 
 /** Which methods a path has, for telling 405 from 404. */

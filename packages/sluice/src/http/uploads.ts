@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Upload, UploadRequest, UploadStart } from '../jobs/upload.ts'
 import { acceptFiles, FILE_TYPES, type Fields, type Incoming, receive } from './body.ts'
-import { Problem } from './problem.ts'
+import { Problem, sentenceOf } from './problem.ts'
 import { type App, type Context, clientSignal, noteUpload, viewerOf } from './routes.ts'
 import { Accepted, problems, Receipt, UploadId } from './schemas.ts'
 import { Settings, uploadRequest } from './settings.ts'
@@ -42,7 +42,8 @@ export const Form = Type.Object({
   file: Type.Unsafe<unknown>({ type: 'string', format: 'binary', description: 'CSV; gzip and zstd as they are' }),
 })
 
-export function uploadRoutes(app: App, { config, service }: Context): void {
+/** To be registered in a scope of its own: files are bodies here. */
+export function uploadRoutes(app: App, { config, service }: Context, done: () => void): void {
   acceptFiles(app)
   app.post(
     '/upload',
@@ -101,6 +102,7 @@ export function uploadRoutes(app: App, { config, service }: Context): void {
     const why = upload.job?.error ?? `The upload was ${upload.state}`
     throw new Problem(422, why, { uploadId: upload.uploadId })
   }
+  done()
 }
 
 export function toReceipt(receipt: JobReceipt): Receipt {
@@ -131,10 +133,7 @@ function settingsOf(request: FastifyRequest, given: Settings, fields: Fields): S
   const read = structuredClone(fields)
   const validate = request.compileValidationSchema(Settings)
   if (!validate(read)) {
-    const [error] = validate.errors ?? []
-    const extra = (error?.params as { additionalProperty?: string } | undefined)?.additionalProperty
-    const what = extra === undefined ? `${error?.instancePath.slice(1)} ${error?.message}` : `"${extra}" is unknown`
-    throw new Problem(400, `A field of the form cannot be used: ${what}`)
+    throw new Problem(400, `form: ${sentenceOf(validate.errors?.[0])}`)
   }
   return { ...given, ...(read as Settings) }
 }
