@@ -8,7 +8,7 @@ import { BatchBuffer } from './parse/batch.ts'
 import { MappedParser } from './parse/mapped-parser.ts'
 import { Parser } from './parse/parser.ts'
 import type { Position } from './parse/position.ts'
-import { claimOf, headOf, type PreparedJob, planSource, prepareJob, type SourceHead } from './prepare.ts'
+import { claimOf, headOf, noteHeader, type PreparedJob, planSource, prepareJob, type SourceHead } from './prepare.ts'
 import type { Receipt } from './receipt.ts'
 import { RejectFile } from './reject/reject-file.ts'
 import { rejectLine, rejectsHead } from './rejects-csv.ts'
@@ -55,16 +55,18 @@ export async function load(options: LoadOptions): Promise<Receipt> {
   const notice = options.onNotice ?? (() => undefined)
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
+  let rejectFile: RejectFile | undefined
   try {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
+    if (options.rejects !== undefined) rejectFile = await RejectFile.open(options.rejects)
     database = await openDatabase(options.to, { notice, signal: options.signal })
     const prepared = await prepareJob(options, sources, database, notice)
-    return await runJob(options, sources, database, prepared, notice)
+    return await runJob(options, sources, database, prepared, rejectFile, notice)
   } finally {
     try {
       await database?.close()
     } finally {
-      await Promise.all(sources.map((source) => source.close()))
+      await Promise.all([...sources.map((source) => source.close()), rejectFile?.close()])
     }
   }
 }
@@ -74,14 +76,11 @@ async function runJob(
   sources: Source[],
   database: Database,
   prepared: PreparedJob,
+  rejectFile: RejectFile | undefined,
   notice: (message: string) => void,
 ): Promise<Receipt> {
   const { job, store, checkpoints, settings } = prepared
   const meter = new Meter(job, options.onProgress)
-  const rejectFile =
-    options.rejects === undefined
-      ? undefined
-      : await RejectFile.open(options.rejects, rejectsHead(settings), rejectLine(settings))
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
   const { atomic, mode = 'append' } = options
@@ -90,70 +89,60 @@ async function runJob(
     : undefined
   // Records are counted through all the sources of a job.
   let records = 0
-  try {
-    if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
-    // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.
-    if (rejectFile) for await (const page of store.rejects(job.jobId)) await rejectFile.append(page)
-    for (const [segment, source] of sources.entries()) {
-      const checkpoint = checkpoints[segment]!
-      const headOfSource = async () =>
-        segment === 0 ? prepared.head : await headOf(source, settings.dialect, () => settings.header)
-      staging?.fills(planSource(options, database, prepared, source, await headOfSource()).program.columns)
-      if (checkpoint.done) {
-        records = checkpoint.committed.record
-        meter.nextSource(checkpoint.committed.byte)
-        continue
-      }
-      const claim = claimOf(checkpoint)
-      const claimed = await patiently(() => store.claim(job.jobId, segment, claim))
-      failpoint('after-claim')
-      const lease: Lease = { jobId: job.jobId, segment, epoch: claimed.epoch }
-      const renewMs = (claim.seconds * 1000) / RENEWALS_A_LEASE
-      const committer = new Committer(database, store, lease, { notice, signal: options.signal, renewMs })
-      try {
-        const head = await headOfSource()
-        await patiently(() => noteHeader(prepared, segment, head.header))
-        const begun = claimed.committed.byte > 0
-        const from = begun ? claimed.committed : { ...head.start, record: records }
-        const end = await loadSource(options, database, prepared, {
-          source,
-          head,
-          from,
-          known: claimed.committedSha256,
-          committer,
-          meter,
-          rejectFile,
-          staging,
-          segment,
-        })
-        records = end.record
-        meter.nextSource(end.byte)
-        failpoint('before-finish')
-        if (staging && segment === sources.length - 1) await committer.publish(staging, end.byte)
-        else await committer.finish(end.byte)
-        failpoint('after-finish')
-      } catch (error) {
-        throw await committer.giveUp(error)
-      } finally {
-        committer.close()
-      }
+  if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
+  // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.
+  await rejectFile?.begin(rejectsHead(settings), rejectLine(settings))
+  if (rejectFile) for await (const page of store.rejects(job.jobId)) await rejectFile.append(page)
+  for (const [segment, source] of sources.entries()) {
+    const checkpoint = checkpoints[segment]!
+    const headOfSource = async () =>
+      segment === 0 ? prepared.head : await headOf(source, settings.dialect, () => settings.header)
+    staging?.fills(planSource(options, database, prepared, source, await headOfSource()).program.columns)
+    if (checkpoint.done) {
+      records = checkpoint.committed.record
+      meter.nextSource(checkpoint.committed.byte)
+      continue
     }
-    // Where every segment was done before, whoever did the last one did not get to say so.
-    await patiently(() => store.complete(job.jobId))
-    meter.report(true)
-    return await patiently(async () =>
-      meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId)),
-    )
-  } finally {
-    await rejectFile?.close()
+    const claim = claimOf(checkpoint)
+    const claimed = await patiently(() => store.claim(job.jobId, segment, claim))
+    failpoint('after-claim')
+    const lease: Lease = { jobId: job.jobId, segment, epoch: claimed.epoch }
+    const saved = { ...lease, source: source.name, rejectTable: options.rejectTable }
+    const renewMs = (claim.seconds * 1000) / RENEWALS_A_LEASE
+    const committer = new Committer(database, store, saved, { notice, signal: options.signal, renewMs })
+    try {
+      const head = await headOfSource()
+      // Not all were known to the version that began the job.
+      if (noteHeader(settings, segment, head.header)) await patiently(() => store.saveSettings(job.jobId, settings))
+      const begun = claimed.committed.byte > 0
+      const from = begun ? claimed.committed : { ...head.start, record: records }
+      const end = await loadSource(options, database, prepared, {
+        source,
+        head,
+        from,
+        known: claimed.committedSha256,
+        committer,
+        meter,
+        rejectFile,
+        staging,
+        segment,
+      })
+      records = end.record
+      meter.nextSource(end.byte)
+      failpoint('before-finish')
+      if (staging && segment === sources.length - 1) await committer.publish(staging, end.byte)
+      else await committer.finish(end.byte)
+      failpoint('after-finish')
+    } catch (error) {
+      throw await committer.giveUp(error)
+    } finally {
+      committer.close()
+    }
   }
-}
-
-/** Keeps the header of a source whose columns stand in another order: its rejects are read by it later. */
-async function noteHeader({ job, settings, store }: PreparedJob, segment: number, header: string[]): Promise<void> {
-  if (JSON.stringify(settings.headers?.[segment] ?? settings.header) === JSON.stringify(header)) return
-  settings.headers = { ...settings.headers, [segment]: header }
-  await store.saveSettings(job.jobId, settings)
+  // Where every segment was done before, whoever did the last one did not get to say so.
+  await patiently(() => store.complete(job.jobId))
+  meter.report(true)
+  return await patiently(async () => meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId)))
 }
 
 interface SourceLoad {
@@ -203,7 +192,7 @@ async function loadSource(
     ;[batch, other] = [other, batch]
     committing = committer.commit(full, sha256).then(async ({ outcome, rejects }) => {
       meter.committed(full.records, outcome, rejects, full.to)
-      await rejectFile?.append(rejects.map((reject) => ({ ...reject, segment })))
+      await rejectFile?.append(rejects.map((reject) => ({ ...reject, segment, source: source.name })))
       judge(options, meter, false)
     })
     // Its error is thrown by whoever awaits it next.

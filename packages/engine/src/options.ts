@@ -48,6 +48,8 @@ export interface LoadOptions {
   batchRows?: number
   /** Rejected records allowed: more than `rows`, or more than `percent` of those read, fail the load. Default: no limit. */
   maxErrors?: { rows: number } | { percent: number }
+  /** The table of the job's rejects, `T` or `schema.T`; made on first use, several jobs may share it. Default: `failed_imports`. */
+  rejectTable?: string
   /** Path of a CSV file that gets the rejects as well. */
   rejects?: string
   /** Header → column, where the names differ. */

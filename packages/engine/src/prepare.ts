@@ -4,6 +4,7 @@ import { basename } from 'node:path'
 import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
+import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
@@ -18,7 +19,7 @@ import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
 import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
-import { targetName } from './target.ts'
+import { rejectTableName, targetName } from './target.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { retry } from './write/retry.ts'
 import { dropStaging } from './write/staging.ts'
@@ -76,8 +77,10 @@ export async function prepareJob(
   // Each of the three finds what an earlier try has done already.
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
+  const rejectTable = options.rejectTable === undefined ? undefined : rejectTableName(options.rejectTable, table)
   failpoint('before-tables')
   await patiently(() => createTables(database, database.kind))
+  if (rejectTable) await patiently(() => createRejectTable(database, rejectTable))
   if (options.restart) await patiently(() => forget(place))
   return patiently(async () => (await findJob(options, sources, place)) ?? createJob(options, sources, place))
 }
@@ -207,9 +210,10 @@ async function planOthers(
 ): Promise<void> {
   const { schema, inferred } = settings
   const place = { jobId, schema: schema ?? undefined, inferred: inferred ?? undefined, target }
-  for (const source of others) {
+  for (const [i, source] of others.entries()) {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
     const head = await headOf(source, settings.dialect, () => settings.header)
+    noteHeader(settings, i + 1, head.header)
     try {
       planFor(options, database, head, { ...place, file: source.name })
     } catch (error) {
@@ -217,6 +221,16 @@ async function planOthers(
       throw new SluiceError(error.code, `${source.name}, of several files: ${error.message}`, { cause: error })
     }
   }
+}
+
+/**
+ * Keeps the header of a source whose columns are not those of the first one: its rejects are read by it later.
+ * @returns Whether it was not known
+ */
+export function noteHeader(settings: Settings, segment: number, header: string[]): boolean {
+  if (JSON.stringify(settings.headers?.[segment] ?? settings.header) === JSON.stringify(header)) return false
+  settings.headers = { ...settings.headers, [segment]: header }
+  return true
 }
 
 async function createTable(

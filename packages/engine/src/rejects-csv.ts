@@ -1,21 +1,24 @@
 import { readRecords } from './parse/records.ts'
-import type { Reject, RejectError } from './reject/reject.ts'
+import type { PlacedReject, RejectError } from './reject/reject.ts'
+import { escapeBytes, guard, guardedName, isFormula, latin } from './rejects-cell.ts'
+import { headerOf, layoutOf } from './rejects-layout.ts'
 import type { Settings } from './settings.ts'
 
-/** Columns behind those of the source. */
-const OWN_COLUMNS = ['sluice_record', 'sluice_line', 'sluice_column', 'sluice_code', 'sluice_message', 'sluice_guarded']
-
-/**
- * What a spreadsheet takes for the beginning of a formula (OWASP, "CSV Injection"), the full-width forms of Japanese
- * input among them. Read as one character a byte, see {@link latin}.
- */
-const FORMULA = /^(?:[=+\-@\t\r\n]|\xef\xbc[\x8b\x8d\x9d\xa0])/
+/** Columns behind those of the sources. */
+const OWN_COLUMNS = [
+  'sluice_record',
+  'sluice_line',
+  'sluice_column',
+  'sluice_code',
+  'sluice_message',
+  'sluice_guarded',
+  'sluice_source',
+  'sluice_escaped',
+]
 
 type Shape = Pick<Settings, 'header' | 'headers' | 'dialect'>
-/** A reject, and which source of the job it is of. */
-type Placed<T = Reject> = T & { segment: number }
 
-/** A cell as the CSV of rejects has it. */
+/** A cell of a rejected record. */
 export interface RejectCell {
   /** One character a byte, so that bytes that are not UTF-8 pass as they are. */
   text: string
@@ -23,49 +26,59 @@ export interface RejectCell {
 }
 
 /** The header line of a CSV of rejects. */
-export function rejectsHead({ header }: Pick<Settings, 'header'>): Uint8Array {
-  return line([...header, ...OWN_COLUMNS].map((name) => quoted(guard(latin(name)))))
-}
-
-/** A name of the source's header as {@link rejectsHead} has it. */
-export function headName(name: string): string {
-  return FORMULA.test(latin(name)) ? `'${name}` : name
+export function rejectsHead(shape: Pick<Settings, 'header' | 'headers'>): Uint8Array {
+  return line([...layoutOf(shape).columns, ...OWN_COLUMNS].map((name) => quoted(guard(latin(name)))))
 }
 
 /**
- * Makes lines of a CSV of rejects: the cells of the record as far as it can be taken apart, then where and why it was refused.
- * A cell that a spreadsheet would take for a formula gets an apostrophe, and is named in `sluice_guarded` so that it can be taken off again.
+ * Makes lines of a CSV of rejects: the cells of the record as far as it can be taken apart, each in its column by name, then where and
+ * why it was refused. A cell that a spreadsheet would take for a formula gets an apostrophe, and one whose bytes are not UTF-8 shows
+ * them as `\xHH`; `sluice_guarded` and `sluice_escaped` name those cells, so that both can be undone.
  */
-export function rejectLine(shape: Shape): (reject: Placed) => Uint8Array {
+export function rejectLine(shape: Shape): (reject: PlacedReject) => Uint8Array {
+  const layout = layoutOf(shape)
   const cellsOf = rejectCells(shape)
   const { nullWords } = shape.dialect
   return (reject) => {
-    const guarded: string[] = []
-    const cells = cellsOf(reject).cells.map(({ text, isNull }, i) => {
-      if (isNull) return text
-      if (FORMULA.test(text)) guarded.push(guardedName(shape.header[i]!))
+    const [guarded, escaped]: [string[], string[]] = [[], []]
+    const places = layout.placesOf(reject.segment)
+    const cells: string[] = layout.columns.map(() => '')
+    for (const [i, { text, isNull }] of cellsOf(reject).cells.entries()) {
+      const place = places[i]!
+      const name = guardedName(layout.columns[place]!)
+      const shown = escapeBytes(text)
+      if (shown !== text) escaped.push(name)
+      if (!isNull && isFormula(shown)) guarded.push(name)
       // What is NULL without quotes is text within them.
-      return quoted(guard(text), nullWords.includes(text))
-    })
-    const { record, line: at, errors } = reject
-    const first = errors[0]!
-    const own = [record, at, first.column ?? '', first.code, messageOf(errors)].map((value) => guard(latin(`${value}`)))
-    return line([...cells, ...own.map((cell) => quoted(cell)), quoted(latin(guarded.join(' ')))])
+      cells[place] = isNull ? quoted(shown) : quoted(guard(shown), nullWords.includes(text))
+    }
+    const { record, line: at, errors, source } = reject
+    const [first] = errors
+    const own = [
+      record,
+      at,
+      first!.column ?? '',
+      first!.code,
+      messageOf(errors),
+      guarded.join(' '),
+      source ?? '',
+      escaped.join(' '),
+    ]
+    return line([...cells, ...own.map((value) => quoted(guard(latin(`${value}`))))])
   }
 }
 
 /**
- * Takes a rejected record apart, into one cell for each column. A record that cannot be taken apart stands whole in the
- * first column. Cells too many stay in the last one, so that none is lost and the columns of sluice stay in their places.
+ * Takes a rejected record apart, into one cell for each column of its source. A record that cannot be taken apart stands whole in the
+ * first one. Cells too many stay in the last one, so that none is lost.
  */
 export function rejectCells(shape: Shape) {
-  const { header, dialect } = shape
+  const { dialect } = shape
   const nothing: RejectCell = { text: '', isNull: true }
-  return ({ raw, segment }: Placed<Pick<Reject, 'raw'>>): { cells: RejectCell[]; isWhole: boolean } => {
+  return ({ raw, segment }: Pick<PlacedReject, 'raw' | 'segment'>): { cells: RejectCell[]; isWhole: boolean } => {
+    const header = headerOf(shape, segment)
     const [parsed] = readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE })
-    // Headers become known one after the other.
-    const own = shape.headers?.[segment]
-    if (!parsed || parsed.fault || (own && parsed.cells.length !== own.length)) {
+    if (!parsed || parsed.fault) {
       const whole = { text: Buffer.from(raw).toString('latin1'), isNull: false }
       return { cells: header.map((_, i) => (i === 0 ? whole : nothing)), isWhole: true }
     }
@@ -73,7 +86,6 @@ export function rejectCells(shape: Shape) {
       text: Buffer.from(bytes).toString('latin1'),
       isNull: !quoted && dialect.nullWords.includes(text),
     }))
-    if (own) return { cells: header.map((name) => read[own.indexOf(name)] ?? nothing), isWhole: false }
     const cells = header.map((_, i) => read[i] ?? nothing)
     if (read.length > header.length) {
       const rest = read.slice(header.length - 1).map(({ text }) => text)
@@ -89,18 +101,12 @@ const INSIDE = { byte: 1, line: 1, record: 0 }
 /** A CSV of rejects, a page of lines at a time. */
 export async function* rejectsCsv(
   job: { settings: unknown },
-  pages: AsyncIterable<Placed[]>,
+  pages: AsyncIterable<PlacedReject[]>,
 ): AsyncGenerator<Uint8Array, void, void> {
   const settings = job.settings as Settings
   const toLine = rejectLine(settings)
   yield rejectsHead(settings)
   for await (const page of pages) yield Buffer.concat(page.map(toLine))
-}
-
-/** A column's name in `sluice_guarded`, whose names are separated by spaces and which must be no formula itself. */
-export function guardedName(name: string): string {
-  const hex = (part: string) => [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
-  return name.replace(/[%\s]|^[=+\-@＝＋－＠]/g, hex)
 }
 
 /** All that is wrong, each with its column where they are several. */
@@ -110,8 +116,9 @@ function messageOf(errors: RejectError[]): string {
   return errors.map(({ column, message }) => (column === null ? message : `${column}: ${message}`)).join('; ')
 }
 
-function guard(cell: string): string {
-  return FORMULA.test(cell) ? `'${cell}` : cell
+/** Whether a cell would be another one without quotes. */
+export function needsQuotes(cell: string): boolean {
+  return /[",\r\n]/.test(cell) || cell !== cell.trim()
 }
 
 function line(cells: string[]): Uint8Array {
@@ -119,10 +126,5 @@ function line(cells: string[]): Uint8Array {
 }
 
 function quoted(cell: string, always = false): string {
-  return always || /[",\r\n]/.test(cell) || cell !== cell.trim() ? `"${cell.replaceAll('"', '""')}"` : cell
-}
-
-/** One character a byte of the text's UTF-8. */
-export function latin(text: string): string {
-  return Buffer.from(text).toString('latin1')
+  return always || needsQuotes(cell) ? `"${cell.replaceAll('"', '""')}"` : cell
 }

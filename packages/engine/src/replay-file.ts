@@ -4,18 +4,18 @@ import { CSV } from './parse/dialect.ts'
 import { type Position, START } from './parse/position.ts'
 import type { SourceRecord } from './parse/records.ts'
 import { readRecords } from './parse/records.ts'
-import { guardedName, headName, latin } from './rejects-csv.ts'
+import { guard, guardedName, isFormula, latin, unescapeBytes } from './rejects-cell.ts'
 import type { Source } from './source/source.ts'
 
 /** A corrected reject as the file has it. */
 export interface Correction {
   /** Ordinal in the job. */
   record: number
-  /** NDJSON: the whole record, and its length where the file tells it. CSV: its cells, one for each column of the source's header. */
+  /** NDJSON: the whole record, and its length where the file tells it. CSV: its cells, one for each column of the job's sources. */
   given: { raw: Buffer; rawLength: number | undefined } | { cells: CorrectedCell[] }
 }
 
-interface CorrectedCell {
+export interface CorrectedCell {
   /** One character a byte. */
   text: string
   quoted: boolean
@@ -29,15 +29,15 @@ const DELIMITERS = [',', ';', '\t']
 
 /**
  * Reads corrected rejects, in either form in which `sluice rejects` prints them.
- * @param header Of the job's source.
+ * @param columns Of the job's sources, in the order of `layoutOf`.
  * @throws SluiceError SLUICE_DIALECT for a file of another form
  */
-export async function* readCorrections(source: Source, jobId: string, header: string[]): AsyncGenerator<Correction> {
+export async function* readCorrections(source: Source, jobId: string, columns: string[]): AsyncGenerator<Correction> {
   const { bytes } = await source.head(HEAD_BYTES)
   const chunks: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => source.read(0) }
   const first = bytes.find((byte) => !' \t\r\n\ufeff'.includes(String.fromCharCode(byte)))
   if (first === BRACE) yield* fromNdjson(chunks, source.name, jobId)
-  else yield* fromCsv(chunks, bytes, source.name, header)
+  else yield* fromCsv(chunks, bytes, source.name, columns)
 }
 
 async function* fromNdjson(
@@ -77,7 +77,7 @@ async function* fromCsv(
   chunks: AsyncIterable<Uint8Array>,
   head: Uint8Array,
   name: string,
-  header: string[],
+  columns: string[],
 ): AsyncGenerator<Correction, void, void> {
   const dialects = DELIMITERS.map((delimiter): Dialect => ({ ...CSV, delimiter, lineEnd: 'any' }))
   const dialect = dialects.find((one) => namesOf(head, one).includes('sluice_record'))
@@ -89,8 +89,11 @@ async function* fromCsv(
     )
   }
   const names = namesOf(head, dialect)
-  const [recordAt, guardedAt] = [names.indexOf('sluice_record'), names.indexOf('sluice_guarded')]
-  const places = placesOf(header, names, name)
+  // A source may have columns of these names, too; they stand before those of sluice.
+  const [recordAt = -1, guardedAt = -1, escapedAt = -1] = ['sluice_record', 'sluice_guarded', 'sluice_escaped'].map(
+    (own) => names.lastIndexOf(own),
+  )
+  const places = placesOf(columns, names, name, new Set([recordAt, guardedAt, escapedAt]))
   let isHeader = true
   for await (const { cells, fault, line } of recordsOf(chunks, dialect)) {
     if (isHeader) {
@@ -103,22 +106,26 @@ async function* fromCsv(
         fault?.code ?? (isRecord(record) ? `it has ${cells.length} cells instead of ${names.length}` : 'sluice_record')
       throw new SluiceError('SLUICE_DIALECT', `The record on line ${line} of ${name} cannot be read: ${why}`)
     }
-    const guarded = new Set(cells[guardedAt]?.text.split(' '))
-    const own = header.map((column, i): CorrectedCell => {
+    const [guarded, escaped] = [guardedAt, escapedAt].map((at) => new Set(cells[at]?.text.split(' '))) as [
+      Set<string>,
+      Set<string>,
+    ]
+    const given = columns.map((column, i): CorrectedCell => {
       const { bytes, quoted } = cells[places[i]!]!
-      const text = Buffer.from(bytes).toString('latin1')
-      const unguarded = text.startsWith("'") && guarded.has(guardedName(column)) ? text.slice(1) : text
-      return { text: unguarded, quoted }
+      const shown = Buffer.from(bytes).toString('latin1')
+      const own = guardedName(column)
+      const isGuarded = guarded.has(own) && shown.startsWith("'") && isFormula(shown.slice(1))
+      const text = isGuarded ? shown.slice(1) : shown
+      return { text: escaped.has(own) ? unescapeBytes(text) : text, quoted }
     })
-    yield { record, given: { cells: own } }
+    yield { record, given: { cells: given } }
   }
 }
 
-/** Where in the file each column of the source stands; columns may have been moved, and others added. */
-function placesOf(header: string[], names: string[], name: string): number[] {
-  const taken = new Set<number>()
-  return header.map((column) => {
-    const place = names.findIndex((one, i) => one === latin(headName(column)) && !taken.has(i))
+/** Where in the file each column of the sources stands; columns may have been moved, and others added. */
+function placesOf(columns: string[], names: string[], name: string, taken: Set<number>): number[] {
+  return columns.map((column) => {
+    const place = names.findIndex((one, i) => one === guard(latin(column)) && !taken.has(i))
     if (place === -1) throw new SluiceError('SLUICE_DIALECT', `${name} lacks the column ${JSON.stringify(column)}`)
     taken.add(place)
     return place

@@ -1,10 +1,12 @@
+import type { StoredReject } from './checkpoint/job.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { CSV } from './parse/dialect.ts'
 import { type Cell, readRecords } from './parse/records.ts'
 import { codeOf, describeError, type Reason } from './reject/messages.ts'
 import { ERRORS_LIMIT, type Reject, type RejectError } from './reject/reject.ts'
-import { rejectCells } from './rejects-csv.ts'
-import type { Correction } from './replay-file.ts'
+import { needsQuotes, rejectCells } from './rejects-csv.ts'
+import { headerOf, layoutOf } from './rejects-layout.ts'
+import type { CorrectedCell, Correction } from './replay-file.ts'
 import type { Settings } from './settings.ts'
 
 /** Text without quotes that is NULL; where a record has one column, an empty line would be no record at all. */
@@ -17,28 +19,46 @@ export const COMPOSED: Dialect = { ...CSV, header: false, nullWords: [NULL] }
 export type Composed = string | { errors: RejectError[] }
 
 /**
- * Makes a record of a correction.
+ * Makes a record of a correction, with the cells of its source in their order.
  * @param extra Cells in front of those of the source.
  */
 export function composer(
   settings: Pick<Settings, 'header' | 'headers' | 'dialect'>,
-  extra: (reject: Reject & { segment: number }) => string[],
-): (correction: Correction, reject: Reject & { segment: number }) => Composed {
-  const { header, headers, dialect } = settings
+  extra: (reject: StoredReject) => string[],
+): (correction: Correction, reject: StoredReject) => Composed {
+  const { dialect } = settings
+  const layout = layoutOf(settings)
   const printed = rejectCells(settings)
-  const fromRaw = (raw: Uint8Array, segment: number): string[] | RejectError[] => {
-    const own = headers?.[segment] ?? header
+
+  const fromRaw = (raw: Uint8Array, header: string[]): string[] | RejectError[] => {
     const records = [...readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE }).take(2)]
     const [only] = records
     if (records.length !== 1 || !only) {
       const what = records.length === 0 ? 'is empty' : 'holds more than one record'
       return [{ column: null, code: 'quote-error', message: `the corrected text ${what}`, value: null }]
     }
-    if (only.fault) return [errorOf(only.fault.reason, own[only.fault.cell] ?? null)]
-    const errors = miscounted(only.cells, own) ?? unplaced(own, header)
-    if (errors) return errors
-    const cells = only.cells.map((cell) => cellOf(cell, dialect))
-    return own === header ? cells : header.map((name) => cells[own.indexOf(name)] ?? NULL)
+    if (only.fault) return [errorOf(only.fault.reason, header[only.fault.cell] ?? null)]
+    return miscounted(only.cells, header) ?? only.cells.map((cell) => cellOf(cell, dialect))
+  }
+
+  const fromCells = (given: CorrectedCell[], reject: StoredReject): string[] | RejectError[] => {
+    const header = headerOf(settings, reject.segment)
+    const places = layout.placesOf(reject.segment)
+    const own = places.map((place) => given[place]!)
+    const { cells: before, isWhole } = printed(reject)
+    const strange = layout.columns.filter((_, place) => given[place]!.text !== '' && !places.includes(place))
+    if (reject.rawLength > reject.raw.length) return [cutError(reject)]
+    if (strange.length > 0) return strange.slice(0, ERRORS_LIMIT).map((column) => strangeError(column, reject))
+    if (own.every(({ text }, i) => text === before[i]!.text)) return fromRaw(reject.raw, header)
+    if (isWhole && own.slice(1).every(({ text }) => text === '')) {
+      return fromRaw(Buffer.from(own[0]!.text, 'latin1'), header)
+    }
+    return own.map(({ text, quoted }, i) => {
+      const isNull = !quoted && dialect.nullWords.includes(text)
+      // A word for NULL that needs quotes in a CSV of rejects cannot stand without them.
+      const wasNull = before[i]!.isNull && text === before[i]!.text && needsQuotes(text)
+      return isNull || wasNull ? NULL : quote(text)
+    })
   }
 
   return ({ given }, reject) => {
@@ -46,19 +66,8 @@ export function composer(
     if ('raw' in given) {
       // What was cut when it was kept is still cut, unless its length says that it is whole again.
       const isCut = reject.rawLength > reject.raw.length && given.rawLength !== given.raw.length
-      found = isCut ? [cutError(reject)] : fromRaw(given.raw, reject.segment)
-    } else {
-      const { cells: before, isWhole } = printed(reject)
-      if (reject.rawLength > reject.raw.length) found = [cutError(reject)]
-      else if (given.cells.every(({ text }, i) => text === before[i]!.text)) found = fromRaw(reject.raw, reject.segment)
-      else if (isWhole && given.cells.slice(1).every(({ text }) => text === '')) {
-        found = fromRaw(Buffer.from(given.cells[0]!.text, 'latin1'), reject.segment)
-      } else {
-        found = given.cells.map(({ text, quoted }) =>
-          !quoted && dialect.nullWords.includes(text) ? NULL : quote(text),
-        )
-      }
-    }
+      found = isCut ? [cutError(reject)] : fromRaw(given.raw, headerOf(settings, reject.segment))
+    } else found = fromCells(given.cells, reject)
     if (typeof found[0] === 'object') return { errors: found as RejectError[] }
     return `${[...extra(reject).map(quote), ...(found as string[])].join(',')}\n`
   }
@@ -67,12 +76,10 @@ export function composer(
 /** A position that is not the source's start, where a byte order mark would be skipped. */
 const INSIDE = { byte: 1, line: 1, record: 0 }
 
-/** Columns of a source that the job's first one does not have: a replay has no place for them. */
-function unplaced(own: string[], header: string[]): RejectError[] | undefined {
-  const others = own === header ? [] : own.filter((name) => !header.includes(name))
-  if (others.length === 0) return undefined
-  const message = 'the first source of the job does not have this column, so the record cannot be replayed'
-  return others.slice(0, ERRORS_LIMIT).map((column) => ({ column, code: 'extra-cell', message, value: null }))
+/** A cell in a column that the record's own source does not have: where it should go, nobody knows. */
+function strangeError(column: string, { source }: StoredReject): RejectError {
+  const message = `${source ?? 'the source of this record'} does not have this column: leave the cell empty`
+  return { column, code: 'extra-cell', message, value: null }
 }
 
 function cellOf({ bytes, quoted, text }: Cell, { nullWords }: Dialect): string {

@@ -1,7 +1,7 @@
 import { basename } from 'node:path'
 import type { Readable } from 'node:stream'
 import type { Pool } from 'pg'
-import type { Job } from './checkpoint/job.ts'
+import type { Job, StoredReject } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
 import { SluiceError } from './errors.ts'
 import type { ByteSource } from './options.ts'
@@ -10,7 +10,7 @@ import { Parser } from './parse/parser.ts'
 import { START } from './parse/position.ts'
 import { planSource } from './prepare.ts'
 import type { Receipt } from './receipt.ts'
-import type { Reject } from './reject/reject.ts'
+import { headerOf, layoutOf } from './rejects-layout.ts'
 import { type Correction, readCorrections } from './replay-file.ts'
 import { COMPOSED, composer } from './replay-record.ts'
 import type { Program } from './schema/program.ts'
@@ -75,13 +75,14 @@ export async function replay(options: ReplayOptions): Promise<ReplayReceipt> {
     database = await openDatabase(options.to)
     const store = new JobStore(database)
     const job = await replayableJob(store, options.jobId, database.label)
-    const work = await prepareReplay(options, database, store, job)
+    const replayPage = await prepareReplay(options, database, store, job)
+    const { columns } = layoutOf(job.settings as Settings)
     const done = { records: 0, loaded: 0, refused: 0, skipped: 0 }
-    for await (const page of pagesOf(readCorrections(sources[0]!, job.jobId, work.settings.header))) {
+    for await (const page of pagesOf(readCorrections(sources[0]!, job.jobId, columns))) {
       if (options.signal?.aborted) {
         throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted; run the same command again to replay the rest')
       }
-      const { loaded, refused } = await work.replay(page)
+      const { loaded, refused } = await replayPage(page)
       done.records += page.length
       done.loaded += loaded
       done.refused += refused
@@ -126,90 +127,112 @@ async function replayableJob(store: JobStore, jobId: string, label: string): Pro
   return job
 }
 
-interface Work {
-  settings: Settings
-  replay(page: Correction[]): Promise<{ loaded: number; refused: number }>
+/** Loads pages of corrections of one job. */
+type ReplayPage = (page: Correction[]) => Promise<{ loaded: number; refused: number }>
+
+/** What corrected records of the sources with one header go through. */
+interface Lane {
+  header: string[]
+  parser: Parser
+  compose: ReturnType<typeof composer>
 }
 
-async function prepareReplay(options: ReplayOptions, database: Database, store: JobStore, job: Job): Promise<Work> {
-  const { write = 'copy' } = options
+async function prepareReplay(
+  { write = 'copy' }: ReplayOptions,
+  database: Database,
+  store: JobStore,
+  job: Job,
+): Promise<ReplayPage> {
   const settings = job.settings as Settings
   const dot = job.targetTable.indexOf('.')
   const table = { schema: dot === -1 ? null : job.targetTable.slice(0, dot), table: job.targetTable.slice(dot + 1) }
   const target = await database.describe(table)
   if (!target) throw new SluiceError('SLUICE_JOB', `The table ${job.targetTable} of job ${job.jobId} is gone`)
   const files = (await store.checkpoints(job.jobId)).map(({ source }) => basename(source))
-  const { program } = planSource(settings.asked, database, { settings, job, target }, { name: files[0]! }, settings)
-  const own = ownCells(program)
-  const compose = composer(settings, (reject) => own.valuesOf(reject, files))
-  const { columns, sourceColumns } = own.program
-  const origins = columns.map(({ from, name }) =>
-    'cell' in from ? { header: sourceColumns[from.cell]!, cell: from.cell } : { header: name, cell: null },
-  )
-  const encoding = database.encodingFor(columns, write)
-  const plan: LoadPlan = {
-    jobId: job.jobId,
-    segment: 0,
-    epoch: 0,
-    table,
-    columns,
-    origins,
-    dialect: COMPOSED,
-    encoding,
-    write,
-  }
-  await database.prepare(plan)
-  const parser = new Parser({ program: own.program, dialect: COMPOSED, encoding, position: START })
   const batch = new BatchBuffer({ records: PAGE, bytes: BATCH_BYTES }, database.kind === 'sqlite')
 
-  return {
-    settings,
-    async replay(page) {
-      const open = new Map(
-        (
-          await store.openRejects(
-            job.jobId,
-            page.map(({ record }) => record),
-          )
-        ).map((reject) => [reject.record, reject]),
-      )
-      const next: Replay = { records: [], refused: [] }
-      let bytes = Buffer.alloc(0)
-      let [loaded, refused] = [0, 0]
-      const commit = async () => {
-        parser.close(batch)
-        const count = batch.to.record - batch.from.record
-        const replayed = { records: next.records.splice(0, count), refused: next.refused.splice(0) }
-        const outcome = await database.commit(batch, batch.to, replayed)
-        const again = batch.rejects.length + outcome.rejects.length
-        loaded += count - again
-        refused += again + replayed.refused.length
-        batch.begin(parser.position)
-      }
-
-      const pieces: string[] = []
-      for (const correction of page) {
-        const reject = open.get(correction.record)
-        // What stands twice in a page counts once.
-        if (!(reject && open.delete(correction.record))) continue
-        const composed = compose(correction, reject)
-        if (typeof composed === 'string') {
-          pieces.push(composed)
-          next.records.push(correction.record)
-        } else next.refused.push({ record: correction.record, errors: composed.errors })
-      }
-      bytes = Buffer.from(pieces.join(''), 'latin1')
-      batch.begin(parser.position)
-      for (;;) {
-        const filled = parser.fill(batch)
-        if (filled === 'full') await commit()
-        else if (bytes.length > 0) bytes = bytes.subarray(parser.push(bytes))
-        else break
-      }
-      if (next.records.length + next.refused.length > 0) await commit()
-      return { loaded, refused }
-    },
+  const laneFor = async (header: string[]): Promise<Lane> => {
+    const { program } = planSource(settings.asked, database, { settings, job, target }, { name: files[0]! }, { header })
+    const own = ownCells(program)
+    const { columns, sourceColumns } = own.program
+    const origins = columns.map(({ from, name }) =>
+      'cell' in from ? { header: sourceColumns[from.cell]!, cell: from.cell } : { header: name, cell: null },
+    )
+    const encoding = database.encodingFor(columns, write)
+    const { rejectTable } = settings.asked
+    const lease = { jobId: job.jobId, segment: 0, epoch: 0, rejectTable }
+    const plan: LoadPlan = { ...lease, table, columns, origins, dialect: COMPOSED, encoding, write }
+    await database.prepare(plan)
+    return {
+      header,
+      parser: new Parser({ program: own.program, dialect: COMPOSED, encoding, position: START }),
+      compose: composer(settings, (reject) => own.valuesOf(reject, files)),
+    }
   }
+  // One at a time: a job may have thousands of files, each with a header of its own.
+  let lane = await laneFor(settings.header)
+
+  return async (page) => {
+    const records = page.map(({ record }) => record)
+    const open = new Map((await store.openRejects(job.jobId, records)).map((reject) => [reject.record, reject]))
+    const byHeader = new Map<string[], [Correction, StoredReject][]>()
+    for (const correction of page) {
+      const reject = open.get(correction.record)
+      // What stands twice in a page counts once.
+      if (!(reject && open.delete(correction.record))) continue
+      const header = headerOf(settings, reject.segment)
+      const same = byHeader.get(header)
+      if (same) same.push([correction, reject])
+      else byHeader.set(header, [[correction, reject]])
+    }
+    const done = { loaded: 0, refused: 0 }
+    for (const [header, corrections] of byHeader) {
+      if (lane.header !== header) lane = await laneFor(header)
+      const { loaded, refused } = await replayIn(lane, corrections, database, batch)
+      done.loaded += loaded
+      done.refused += refused
+    }
+    return done
+  }
+}
+
+async function replayIn(
+  { parser, compose }: Lane,
+  corrections: [Correction, StoredReject][],
+  database: Database,
+  batch: BatchBuffer,
+): Promise<{ loaded: number; refused: number }> {
+  const next: Replay = { records: [], refused: [] }
+  let [loaded, refused] = [0, 0]
+  const commit = async () => {
+    parser.close(batch)
+    const count = batch.to.record - batch.from.record
+    const replayed = { records: next.records.splice(0, count), refused: next.refused.splice(0) }
+    const outcome = await database.commit(batch, batch.to, replayed)
+    const again = batch.rejects.length + outcome.rejects.length
+    loaded += count - again
+    refused += again + replayed.refused.length
+    batch.begin(parser.position)
+  }
+
+  const pieces: string[] = []
+  for (const [correction, reject] of corrections) {
+    const composed = compose(correction, reject)
+    if (typeof composed === 'string') {
+      pieces.push(composed)
+      next.records.push(correction.record)
+    } else next.refused.push({ record: correction.record, errors: composed.errors })
+  }
+  let bytes = Buffer.from(pieces.join(''), 'latin1')
+  batch.begin(parser.position)
+  for (;;) {
+    const filled = parser.fill(batch)
+    if (filled === 'full') await commit()
+    else if (bytes.length > 0) bytes = bytes.subarray(parser.push(bytes))
+    else break
+  }
+  if (next.records.length + next.refused.length > 0) await commit()
+  return { loaded, refused }
 }
 
 async function* pagesOf(corrections: AsyncIterable<Correction>): AsyncGenerator<Correction[], void, void> {
@@ -232,7 +255,7 @@ async function* pagesOf(corrections: AsyncIterable<Correction>): AsyncGenerator<
  */
 function ownCells(program: Program): {
   program: Program
-  valuesOf(reject: Reject & { segment: number }, files: string[]): string[]
+  valuesOf(reject: StoredReject, files: string[]): string[]
 } {
   if (!program.columns.some(({ from }) => 'line' in from)) return { program, valuesOf: () => [] }
   const columns = program.columns.map((column) => {

@@ -13,7 +13,7 @@ export interface Settings {
   dialect: Dialect
   /** Header of the first source. */
   header: string[]
-  /** Headers of other sources, by segment, where they are not the same. */
+  /** Headers of other sources, by segment, where they are not the same; all of them before the first record is read. */
   headers?: Record<string, string[]>
   /** The schema that rules the load: the user's, or the inferred one where the job made the table. */
   schema: TableSchema | null
@@ -33,12 +33,14 @@ export type Asked = Pick<
   | 'set'
   | 'provenance'
   | 'unknownColumns'
+  | 'rejectTable'
   | 'maxRecordBytes'
   | 'limit'
 > & { hasMap: boolean }
 
 export function askedOf(options: LoadOptions): Asked {
-  const { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns, maxRecordBytes, limit } = options
+  const { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns } = options
+  const { rejectTable, maxRecordBytes, limit } = options
   // What is the default is the same as nothing.
   const atomic = options.atomic || undefined
   const asked = {
@@ -52,6 +54,7 @@ export function askedOf(options: LoadOptions): Asked {
     set,
     provenance,
     unknownColumns,
+    rejectTable,
     maxRecordBytes,
     limit,
   }

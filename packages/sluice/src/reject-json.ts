@@ -11,10 +11,13 @@ export interface RejectJson {
   rawBase64?: string
   rawLength: number
   closedAt: string | null
+  /** The file that it came from; null where a version kept it that did not tell. */
+  source: string | null
 }
 
-export function rejectJson({ record, line, byteOffset, errors, raw, rawLength, closedAt }: StoredReject): RejectJson {
-  return { record, line, byteOffset, errors, ...textOf(raw), rawLength, closedAt }
+export function rejectJson(reject: StoredReject): RejectJson {
+  const { record, line, byteOffset, errors, raw, rawLength, closedAt, source } = reject
+  return { record, line, byteOffset, errors, ...textOf(raw), rawLength, closedAt, source }
 }
 
 /** Rejects as NDJSON, a page of lines at a time. */

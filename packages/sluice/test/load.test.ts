@@ -52,7 +52,7 @@ test('a load prints its receipt, and the rejects with their reasons are one comm
   const [header, ...rejects]: string[][] = parse(csv.stdout)
   assert.equal(
     header!.join(),
-    'id,name,tenant,sluice_record,sluice_line,sluice_column,sluice_code,sluice_message,sluice_guarded',
+    'id,name,tenant,sluice_record,sluice_line,sluice_column,sluice_code,sluice_message,sluice_guarded,sluice_source,sluice_escaped',
   )
   assert.deepEqual(
     rejects.map((cells) => cells.slice(0, 7)),

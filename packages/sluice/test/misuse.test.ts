@@ -11,7 +11,7 @@ writeFileSync(join(folder, 'list.json'), '[]')
 writeFileSync(join(folder, 'typo.json'), '{ "tabel": "x" }')
 writeFileSync(join(folder, 'rows.json'), '{ "batchRows": "many" }')
 writeFileSync(join(folder, 'dialect.json'), '{ "dialect": { "separator": ";" } }')
-writeFileSync(join(folder, 'later.json'), '{ "rejectTable": "bad" }')
+writeFileSync(join(folder, 'later.json'), '{ "unknownColumns": "metadata" }')
 writeFileSync(join(folder, 'broken.json'), '{')
 mkdirSync(join(folder, 'in'))
 
@@ -65,7 +65,7 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--profile', 'dialect.json'], /^dialect\.json: dialect has no key "separator"/],
   [
     ['load', 'a.csv', '--profile', 'later.json'],
-    /^later\.json: rejectTable is not available in this version of sluice$/,
+    /^later\.json: unknownColumns "metadata" is not available in this version of sluice$/,
   ],
   [['jobs', '--to', 'sqlite:none.db'], /^There is no database file none\.db/],
   [['jobs', 'purge'], /^too many arguments for jobs/],

@@ -102,7 +102,7 @@ export function replaySuite(urlFor: (folder: string) => Promise<string>): void {
       .replace('"a,b"', '"a;b"')
       .replace('"6,""Fay""x,6,quote",', '"6,""Fayx"",6,quote",')
       .replace('\n1,Gus', '\n7,Gus')
-      .replace('H\xff\xfe', 'H\xc3\xa9')
+      .replace('H\\xff\\xfe', 'H\xc3\xa9')
       .replace('9,Ida,9000', '9,Ida,9001')
       .replace('\nx10', '\n10')
     assert.deepEqual(told(await replay(Buffer.from(corrected, 'latin1'))), [7, 1, 0, 10, 9, 1])

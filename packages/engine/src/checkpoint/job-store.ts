@@ -15,6 +15,7 @@ import {
   toJob,
   toStoredReject,
 } from './job.ts'
+import { rejectTableSql } from './reject-table.ts'
 
 /** A job that is to be created. */
 export interface NewJob
@@ -367,10 +368,11 @@ export class JobStore {
     jobId: string,
     { open = false, pageSize = 256 }: { open?: boolean; pageSize?: number } = {},
   ): AsyncGenerator<StoredReject[], void, void> {
+    const table = await this.#rejectTable(jobId)
     let after: [record: number, id: number] = [0, 0]
     for (;;) {
       const rows = await this.#run(
-        `SELECT * FROM failed_imports WHERE job_id = $1 AND (record, id) > ($2, $3) ${open ? 'AND closed_at IS NULL' : ''}
+        `SELECT * FROM ${table} WHERE job_id = $1 AND (record, id) > ($2, $3) ${open ? 'AND closed_at IS NULL' : ''}
            ORDER BY record, id LIMIT $4`,
         [jobId, ...after, pageSize],
       )
@@ -385,7 +387,8 @@ export class JobStore {
   /** Rejects of the job that belong to the records behind `after` and up to `last`, in order. */
   async rejectsBetween(jobId: string, after: number, last: number): Promise<StoredReject[]> {
     const rows = await this.#run(
-      'SELECT * FROM failed_imports WHERE job_id = $1 AND record > $2 AND record <= $3 ORDER BY record, id',
+      `SELECT * FROM ${await this.#rejectTable(jobId)} WHERE job_id = $1 AND record > $2 AND record <= $3
+         ORDER BY record, id`,
       [jobId, after, last],
     )
     return rows.map(toStoredReject)
@@ -394,7 +397,8 @@ export class JobStore {
   /** How many open rejects of the job have each code. */
   async rejectCounts(jobId: string): Promise<Record<string, number>> {
     const rows = await this.#run(
-      'SELECT code, count(*) AS count FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL GROUP BY code ORDER BY code',
+      `SELECT code, count(*) AS count FROM ${await this.#rejectTable(jobId)} WHERE job_id = $1 AND closed_at IS NULL
+         GROUP BY code ORDER BY code`,
       [jobId],
     )
     return Object.fromEntries(rows.map(({ code, count }) => [String(code), Number(count)]))
@@ -404,7 +408,8 @@ export class JobStore {
   async openRejects(jobId: string, records: number[]): Promise<StoredReject[]> {
     const list = records.map((_, i) => `$${i + 2}`).join(', ')
     const rows = await this.#run(
-      `SELECT * FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL AND record IN (${list}) ORDER BY record, id`,
+      `SELECT * FROM ${await this.#rejectTable(jobId)} WHERE job_id = $1 AND closed_at IS NULL AND record IN (${list})
+         ORDER BY record, id`,
       [jobId, ...records],
     )
     return rows.map(toStoredReject)
@@ -439,9 +444,37 @@ export class JobStore {
   /** The job's own row goes last, so that a removal that was cut off is found again. */
   async #remove(jobIds: string[]): Promise<void> {
     const list = jobIds.map((_, i) => `$${i + 1}`).join(', ')
-    for (const table of ['failed_imports', 'ingestion_checkpoints', 'ingestion_jobs']) {
+    const named = await this.#run(
+      `SELECT DISTINCT ${REJECT_TABLE_OF_JOB} AS name FROM ingestion_jobs WHERE job_id IN (${list})`,
+      jobIds,
+    )
+    const rejects: string[] = []
+    for (const { name } of named) if (await this.#exists(textOf(name))) rejects.push(rejectTableSql(textOf(name)))
+    for (const table of [...rejects, 'ingestion_checkpoints', 'ingestion_jobs']) {
       await this.#run(`DELETE FROM ${table} WHERE job_id IN (${list})`, jobIds)
     }
+  }
+
+  /** The table of the job's rejects, in SQL. */
+  async #rejectTable(jobId: string): Promise<string> {
+    const [row] = await this.#run(`SELECT ${REJECT_TABLE_OF_JOB} AS name FROM ingestion_jobs WHERE job_id = $1`, [
+      jobId,
+    ])
+    return rejectTableSql(textOf(row?.name))
+  }
+
+  /** A table that a job names may have been dropped since. */
+  async #exists(rejectTable: string | null): Promise<boolean> {
+    if (rejectTable === null) return true
+    const [text, name] =
+      this.#database.kind === 'postgres'
+        ? ['SELECT to_regclass($1) IS NOT NULL AS found', rejectTableSql(rejectTable)]
+        : [
+            `SELECT count(*) AS found FROM main.sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE`,
+            rejectTable.replace(/^main\./i, ''),
+          ]
+    const [row] = await this.#run(text, [name])
+    return Boolean(row?.found)
   }
 
   /** Why a claim matched no row. */
@@ -463,6 +496,9 @@ export class JobStore {
 /** The row of a lease that is still held; its parameters are {@link held}. */
 const HELD = 'job_id = $1 AND segment = $2 AND epoch = $3'
 const held = (lease: Lease) => [lease.jobId, lease.segment, lease.epoch]
+/** A part of its settings. */
+const REJECT_TABLE_OF_JOB = `settings -> 'asked' ->> 'rejectTable'`
+const textOf = (value: SqlValue | undefined) => (value == null ? null : String(value))
 const FREE = 'lease_owner = NULL, lease_expires = NULL'
 
 function lost({ jobId, segment }: Lease): SluiceError {

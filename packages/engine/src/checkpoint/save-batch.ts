@@ -1,10 +1,11 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { Sql } from '../write/database.ts'
+import type { LoadPlan, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
 import type { Lease, Mark } from './job.ts'
+import { rejectTableSql } from './reject-table.ts'
 
 type Kind = 'postgres' | 'sqlite'
 
@@ -33,7 +34,7 @@ export async function saveBatch(
   sql: Sql,
   now: string,
   kind: Kind,
-  lease: Lease,
+  lease: Lease & Pick<LoadPlan, 'source' | 'rejectTable'>,
   settled: Settled,
   from: Position,
   to: Mark,
@@ -48,7 +49,8 @@ export async function saveBatch(
   }
 
   for (const part of parts(rejects)) {
-    await sql.query(insertRejects(kind, now), [lease.jobId, lease.segment, toJson(kind, part)])
+    const text = insertRejects(kind, now, rejectTableSql(lease.rejectTable))
+    await sql.query(text, [lease.jobId, lease.segment, toJson(kind, part), lease.source ?? null])
   }
 
   const place = [lease.jobId, lease.segment, to.byte]
@@ -87,16 +89,16 @@ function moveCheckpoint(kind: Kind, now: string): string {
     WHERE job_id = $1 AND segment = $2 AND epoch = $4 AND committed_byte <= $7 RETURNING segment`
 }
 
-/** Parameters: job, segment, the rejects as a JSON array. */
-function insertRejects(kind: Kind, now: string): string {
+/** Parameters: job, segment, the rejects as a JSON array, name of the source. */
+function insertRejects(kind: Kind, now: string, table: string): string {
   const columns = 'line, record, byte_offset, column_name, code, message, value, errors, raw_length, raw'
-  const into = `INSERT INTO failed_imports (job_id, segment, created_at, ${columns})`
+  const into = `INSERT INTO ${table} (job_id, segment, source, created_at, ${columns})`
   return kind === 'postgres'
-    ? `${into} SELECT CAST($1 AS uuid), CAST($2 AS int), ${now}, line, record, byte_offset, column_name, code, message,
+    ? `${into} SELECT CAST($1 AS uuid), CAST($2 AS int), CAST($4 AS text), ${now}, line, record, byte_offset, column_name, code, message,
         value, errors, raw_length, decode(raw, 'base64')
         FROM jsonb_to_recordset($3) AS r (line bigint, record bigint, byte_offset bigint, column_name text, code text,
           message text, value text, errors jsonb, raw_length bigint, raw text)`
-    : `${into} SELECT $1, $2, ${now}, value->>'line', value->>'record', value->>'byte_offset', value->>'column_name',
+    : `${into} SELECT $1, $2, $4, ${now}, value->>'line', value->>'record', value->>'byte_offset', value->>'column_name',
         value->>'code', value->>'message', value->>'value', value->'errors', value->>'raw_length', unhex(value->>'raw')
         FROM json_each($3) ORDER BY key`
 }

@@ -1,9 +1,9 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { Replay, Sql } from '../write/database.ts'
+import type { LoadPlan, Replay, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
-import type { Lease } from './job.ts'
+import { rejectTableSql } from './reject-table.ts'
 import { storableJson } from './save-batch.ts'
 
 type Kind = 'postgres' | 'sqlite'
@@ -22,18 +22,19 @@ export async function saveReplay(
   sql: Sql,
   now: string,
   kind: Kind,
-  { jobId }: Pick<Lease, 'jobId'>,
+  { jobId, rejectTable }: Pick<LoadPlan, 'jobId' | 'rejectTable'>,
   { outcome, rejects }: Settled,
   { records, refused: before }: Replay,
   from: Position,
 ): Promise<void> {
+  const table = rejectTableSql(rejectTable)
   const refused = [
     ...before,
     ...rejects.map(({ record, errors }) => ({ record: records[record - from.record - 1]!, errors })),
   ]
   const all = [...records, ...before.map(({ record }) => record)]
   const open = await sql.query<{ record: number; code: string }>(
-    `SELECT record, code FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL AND record IN (${list(kind)})
+    `SELECT record, code FROM ${table} WHERE job_id = $1 AND closed_at IS NULL AND record IN (${list(kind)})
        ${kind === 'postgres' ? 'ORDER BY record FOR UPDATE' : ''}`,
     [jobId, JSON.stringify(all)],
   )
@@ -46,8 +47,8 @@ export async function saveReplay(
 
   const again = new Set(refused.map(({ record }) => record))
   const loaded = records.filter((record) => !again.has(record))
-  if (refused.length > 0) await sql.query(renew(kind), [jobId, storableJson(kind, refused.map(toRow))])
-  await sql.query(`UPDATE failed_imports SET closed_at = ${now} WHERE job_id = $1 AND record IN (${list(kind)})`, [
+  if (refused.length > 0) await sql.query(renew(kind, table), [jobId, storableJson(kind, refused.map(toRow))])
+  await sql.query(`UPDATE ${table} SET closed_at = ${now} WHERE job_id = $1 AND record IN (${list(kind)})`, [
     jobId,
     JSON.stringify(loaded),
   ])
@@ -83,15 +84,15 @@ function list(kind: Kind): string {
 }
 
 /** Parameters: job, the rejects with their new errors as a JSON array. */
-function renew(kind: Kind): string {
+function renew(kind: Kind, table: string): string {
   const columns = ['column_name', 'code', 'message', 'value']
   if (kind === 'postgres') {
-    return `UPDATE failed_imports f SET ${[...columns, 'errors'].map((name) => `${name} = r.${name}`).join(', ')}
+    return `UPDATE ${table} f SET ${[...columns, 'errors'].map((name) => `${name} = r.${name}`).join(', ')}
       FROM jsonb_to_recordset(CAST($2 AS jsonb)) AS r
         (record bigint, column_name text, code text, message text, value text, errors jsonb)
       WHERE f.job_id = $1 AND f.record = r.record AND f.closed_at IS NULL`
   }
-  return `UPDATE failed_imports SET ${columns.map((name) => `${name} = r.value->>'${name}'`).join(', ')},
+  return `UPDATE ${table} SET ${columns.map((name) => `${name} = r.value->>'${name}'`).join(', ')},
       errors = r.value->'errors'
     FROM json_each($2) r WHERE job_id = $1 AND record = r.value->>'record' AND closed_at IS NULL`
 }

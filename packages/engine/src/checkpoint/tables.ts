@@ -73,23 +73,7 @@ function definitions(t: Types): { name: string; create: string }[] {
     },
     {
       name: 'failed_imports',
-      create: `CREATE TABLE IF NOT EXISTS failed_imports (
-        id ${t.id},
-        job_id ${t.uuid} NOT NULL,
-        segment int NOT NULL DEFAULT 0,
-        line bigint NOT NULL,
-        record bigint NOT NULL,
-        byte_offset bigint NOT NULL,
-        column_name text,
-        code text NOT NULL,
-        message text NOT NULL,
-        value text,
-        errors ${t.json} NOT NULL,
-        raw ${t.bytes} NOT NULL,
-        raw_length bigint NOT NULL,
-        created_at ${t.time} NOT NULL,
-        closed_at ${t.time}
-      )`,
+      create: `CREATE TABLE IF NOT EXISTS failed_imports (${rejectColumns(t)})`,
     },
     {
       name: 'failed_imports_job_record',
@@ -98,11 +82,38 @@ function definitions(t: Types): { name: string; create: string }[] {
   ]
 }
 
+function rejectColumns(t: Types): string {
+  return `id ${t.id},
+    job_id ${t.uuid} NOT NULL,
+    segment int NOT NULL DEFAULT 0,
+    source text,
+    line bigint NOT NULL,
+    record bigint NOT NULL,
+    byte_offset bigint NOT NULL,
+    column_name text,
+    code text NOT NULL,
+    message text NOT NULL,
+    value text,
+    errors ${t.json} NOT NULL,
+    raw ${t.bytes} NOT NULL,
+    raw_length bigint NOT NULL,
+    created_at ${t.time} NOT NULL,
+    closed_at ${t.time}`
+}
+
+/** The columns of `failed_imports`, for a table of the same shape with another name. */
+export function rejectColumnsFor(kind: 'postgres' | 'sqlite'): string {
+  return rejectColumns(kind === 'postgres' ? POSTGRES : SQLITE)
+}
+
 /** Columns that came later than their tables, in the order of versions; databases may have the tables without them. */
-const LATER_COLUMNS = [{ table: 'ingestion_checkpoints', column: 'committed_sha256', type: 'text' }]
+const LATER_COLUMNS = [
+  { table: 'ingestion_checkpoints', column: 'committed_sha256', type: 'text' },
+  { table: 'failed_imports', column: 'source', type: 'text' },
+]
 
 /** Any number will do, as long as every version of sluice takes the same one. */
-const ADVISORY_LOCK = 7_315_928_604
+export const ADVISORY_LOCK = 7_315_928_604
 
 /**
  * Creates sluice's own tables where they are missing: `ingestion_jobs`, `ingestion_checkpoints`, `failed_imports`; and the columns

@@ -42,6 +42,14 @@ export interface Reject {
   rawLength: number
 }
 
+/** A reject, and where in the job it is from. */
+export interface PlacedReject extends Reject {
+  /** Ordinal of the source in the job, from 0. */
+  segment: number
+  /** Name of the source; null where it was not kept. */
+  source: string | null
+}
+
 /** Bytes of a rejected record that are kept; 64 KB. */
 export const RAW_LIMIT = 65_536
 /** Characters of a rejected value that are kept beside its message. */

@@ -5,7 +5,7 @@ import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { Encoding, Program } from '../schema/program.ts'
-import type { Database, Outcome, StagedFor, TableName } from './database.ts'
+import type { Database, LoadPlan, Outcome, StagedFor, TableName } from './database.ts'
 import { retry } from './retry.ts'
 import type { Staging } from './staging.ts'
 
@@ -15,6 +15,9 @@ export interface Committed {
   rejects: Reject[]
 }
 
+/** A lease, and what the rejects of its segment are saved with. */
+type Held = Lease & Pick<LoadPlan, 'source' | 'rejectTable'>
+
 /**
  * Commits the batches of one segment under its lease: once each, whatever happens. An error that may pass is tried again on a new connection;
  * where it is not known whether COMMIT took effect, the checkpoint tells, which is in the same transaction as the rows.
@@ -22,7 +25,7 @@ export interface Committed {
 export class Committer {
   readonly #database: Database
   readonly #store: JobStore
-  readonly #lease: Lease
+  readonly #lease: Held
   readonly #notice: (message: string) => void
   readonly #signal: AbortSignal | undefined
   readonly #heartbeat: NodeJS.Timeout
@@ -33,7 +36,7 @@ export class Committer {
   constructor(
     database: Database,
     store: JobStore,
-    lease: Lease,
+    lease: Held,
     {
       notice,
       signal,

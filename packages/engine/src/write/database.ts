@@ -68,6 +68,10 @@ export interface NewColumn {
 export interface LoadPlan {
   jobId: string
   segment: number
+  /** Name of the source, kept with its rejects. */
+  source?: string
+  /** Where the job's rejects go, `T` or `schema.T`. Default: `failed_imports`. */
+  rejectTable?: string | undefined
   table: TableName
   columns: ProgramColumn[]
   /** For each column where its values come from: what rejects call it, and its cell in the source, if it has one. */

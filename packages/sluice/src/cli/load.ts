@@ -38,6 +38,7 @@ interface LoadFlags {
   batchRows?: number
   maxErrors?: LoadOptions['maxErrors']
   rejects?: string
+  rejectTable?: string
   restart?: true
   progress?: 'json'
   json?: true
@@ -120,6 +121,7 @@ export function addLoad(program: Command, config: Config): void {
     read.errorBudget('--max-errors'),
   )
   command.option('--rejects <file.csv>', 'write the rejects to this file as well')
+  command.option('--reject-table <table>', 'the table of the rejects, T or schema.T (default: failed_imports)')
   command.option('--restart', 'forget an interrupted load of the same file, and start over')
 
   command.optionsGroup('What to show:')
@@ -151,7 +153,9 @@ async function runLoad(words: string[], flags: LoadFlags, config: Config): Promi
     if (flags.json) process.stdout.write(`${JSON.stringify(receipt)}\n`)
     else if (!flags.quiet) {
       const rejects = receipt.rejected > 0 ? await firstRejects(receipt.jobId, flags.to, config, reporter) : []
-      process.stdout.write(receiptText(receipt, { rejects, to: flags.to, rejectsFile: options.rejects }))
+      process.stdout.write(
+        receiptText(receipt, { rejects, to: flags.to, rejectsFile: options.rejects, rejectTable: options.rejectTable }),
+      )
     }
     return 0
   } catch (error) {
@@ -203,6 +207,7 @@ async function loadOptions(
       batchRows: flags.batchRows,
       maxErrors: flags.maxErrors,
       rejects: flags.rejects,
+      rejectTable: flags.rejectTable,
       skip: flags.skip,
       rename: flags.map && Object.fromEntries(flags.map),
       provenance: flags.provenance,

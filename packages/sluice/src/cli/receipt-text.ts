@@ -6,9 +6,10 @@ import { count, duration, printable, shellWord } from './plain-text.ts'
 export interface ReceiptContext {
   /** The first of the job's rejects. */
   rejects: StoredReject[]
-  /** The value of --to and of --rejects, where they were given. */
+  /** The value of --to, of --rejects and of --reject-table, where they were given. */
   to: string | undefined
   rejectsFile: string | undefined
+  rejectTable: string | undefined
 }
 
 /** The receipt as a short block for people. */
@@ -35,7 +36,7 @@ export function receiptText(receipt: Receipt, context: ReceiptContext): string {
   return `${block.join('\n')}\n${rejects}`
 }
 
-function rejectsText({ jobId, rejected }: Receipt, { rejects, to, rejectsFile }: ReceiptContext): string {
+function rejectsText({ jobId, rejected }: Receipt, { rejects, to, rejectsFile, rejectTable }: ReceiptContext): string {
   const reasons = rejects.map(({ line, errors }) => {
     const { column, message } = errors[0]!
     const more = errors.length > 1 ? ` (and ${errors.length - 1} more)` : ''
@@ -44,7 +45,8 @@ function rejectsText({ jobId, rejected }: Receipt, { rejects, to, rejectsFile }:
   if (rejected > rejects.length && rejects.length > 0) reasons.push('  …\n')
   const also = rejectsFile === undefined ? '' : ` and in ${rejectsFile}`
   const command = ['rejects', jobId, ...(to === undefined ? [] : ['--to', shellWord(withoutPassword(to))])]
-  return `${reasons.join('')}All rejects are in the table failed_imports${also}. To see them:\n  ${sluice()} ${command.join(' ')}\n`
+  const place = `the table ${printable(rejectTable ?? 'failed_imports')}${also}`
+  return `${reasons.join('')}All rejects are in ${place}. To see them:\n  ${sluice()} ${command.join(' ')}\n`
 }
 
 /** How the user calls sluice: npx leaves its mark in the environment. */

@@ -113,6 +113,7 @@ export const Reject = Type.Object(
     rawBase64: Type.Optional(Type.String({ description: 'Instead of raw, where it is not UTF-8' })),
     rawLength: count('In bytes, before it was cut'),
     closedAt: time('When a replay brought it in'),
+    source: nullable(Type.String({ description: 'The file that it came from' })),
   },
   { title: 'Reject' },
 )
