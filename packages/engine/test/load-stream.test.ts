@@ -7,6 +7,7 @@ import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
 import { type TestContext, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { load } from '../src/load.ts'
 import { createLoadStream } from '../src/load-stream.ts'
 
 function database(t: TestContext): { to: string; path: string; rows(): number } {
@@ -44,6 +45,20 @@ test('a pipeline ends when every row is in', TIMEOUT, async (t) => {
   assert.equal(rows(), 20_000)
   const receipt = await stream.receipt
   assert.deepEqual([receipt.status, receipt.recordsRead, receipt.inserted], ['completed', 20_000, 20_000])
+})
+
+test('a stream that falls silent while its head is looked at loses nothing', TIMEOUT, async (t) => {
+  const { to, rows } = database(t)
+  async function* halting() {
+    yield* records(1_000)
+    // The head is waited for for a second.
+    await delay(1_500)
+    for (let id = 1_001; id <= 5_000; id += 100) {
+      yield Buffer.from(Array.from({ length: 100 }, (_, i) => `${id + i},somebody\n`).join(''))
+    }
+  }
+  const receipt = await load({ source: halting(), to, table: 'people' })
+  assert.deepEqual([receipt.recordsRead, receipt.inserted, rows()], [5_000, 5_000, 5_000])
 })
 
 test('what comes behind the limit is taken, so that the pipeline ends well', TIMEOUT, async (t) => {

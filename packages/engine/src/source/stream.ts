@@ -53,7 +53,7 @@ class StreamSource implements Source {
   }
 
   async head(bytes: number): Promise<Head> {
-    let length = 0
+    let length = this.#kept.reduce((sum, chunk) => sum + chunk.length, 0)
     let patience: Promise<'late'> | undefined
     const giveUp = new AbortController()
     const interrupted = new Promise<never>((_, reject) => {
@@ -78,14 +78,16 @@ class StreamSource implements Source {
     } finally {
       giveUp.abort()
     }
-    return { bytes: Buffer.concat(this.#kept).subarray(0, bytes), complete: this.#ended && length <= bytes }
+    return {
+      bytes: Buffer.concat(this.#kept).subarray(0, bytes),
+      complete: this.#ended && !this.#coming && length <= bytes,
+    }
   }
 
   async *read(from: number, known: string | null = null): AsyncGenerator<Uint8Array, void, void> {
     let missing = from
     for (;;) {
-      const chunk = this.#kept.shift() ?? (await (this.#coming ?? (this.#ended ? undefined : this.#next())))
-      this.#coming = undefined
+      const chunk = this.#kept.shift() ?? (await this.#behindHead())
       if (chunk === undefined) break
       const start = Math.min(missing, chunk.length)
       missing -= start
@@ -119,6 +121,14 @@ class StreamSource implements Source {
       'SLUICE_SOURCE_CHANGED',
       `${what}; nothing was written now. Give it the same bytes again, from the first one, or use --restart to start over.`,
     )
+  }
+
+  /** What the head did not wait for comes first. */
+  async #behindHead(): Promise<Uint8Array | undefined> {
+    if (!(this.#coming || this.#ended)) this.#coming = this.#next()
+    const chunk = await this.#coming
+    this.#coming = undefined
+    return chunk
   }
 
   /** The next chunk, or some small ones that are there. */
