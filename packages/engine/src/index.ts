@@ -1,5 +1,6 @@
-export type { Checkpoint, Job, JobStatus, StoredReject } from './checkpoint/job.ts'
+export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject } from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'
+export { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 export { createTables } from './checkpoint/tables.ts'
 export { ERRORS, type ErrorCode, SluiceError } from './errors.ts'
 export { load } from './load.ts'

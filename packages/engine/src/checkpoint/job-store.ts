@@ -322,11 +322,25 @@ export class JobStore {
     await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
   }
 
-  /** Marks a PENDING job FAILED, which no worker holds. Returns false when it is in another state. */
-  async refuse(jobId: string, error: string): Promise<boolean> {
+  /** Marks an announced job COMPLETED, of which nothing needs to be read. Returns false when it was begun, or is in another state. */
+  async skip(jobId: string): Promise<boolean> {
+    const { now } = this.#database
     const rows = await this.#run(
-      `UPDATE ingestion_jobs SET status = 'FAILED', error = $2, updated_at = ${this.#database.now}
-         WHERE job_id = $1 AND status = 'PENDING' RETURNING job_id`,
+      `UPDATE ingestion_jobs SET status = 'COMPLETED', started_at = ${now}, completed_at = ${now}, updated_at = ${now}
+         WHERE job_id = $1 AND status = 'PENDING' AND settings_hash = '${ANNOUNCED}' RETURNING job_id`,
+      [jobId],
+    )
+    return rows.length > 0
+  }
+
+  /** Marks an unfinished job FAILED that no worker holds. Returns false when it is over, or held. */
+  async refuse(jobId: string, error: string): Promise<boolean> {
+    const { now } = this.#database
+    const rows = await this.#run(
+      `UPDATE ingestion_jobs SET status = 'FAILED', error = $2, updated_at = ${now}
+         WHERE job_id = $1 AND status IN ('PENDING', 'PROCESSING')
+           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND lease_expires > ${now})
+         RETURNING job_id`,
       [jobId, error],
     )
     return rows.length > 0
@@ -362,14 +376,15 @@ export class JobStore {
    * The job's rejects in the order of their records, page by page.
    *
    * @param options.open Only those that no replay has closed. Default: all.
+   * @param options.after Only those of records behind this one. Default: 0, all.
    * @param options.pageSize Default 256: with 64 KB of raw bytes each, a page is at worst 16 MB.
    */
   async *rejects(
     jobId: string,
-    { open = false, pageSize = 256 }: { open?: boolean; pageSize?: number } = {},
+    { open = false, after: passed = 0, pageSize = 256 }: { open?: boolean; after?: number; pageSize?: number } = {},
   ): AsyncGenerator<StoredReject[], void, void> {
     const table = await this.#rejectTable(jobId)
-    let after: [record: number, id: number] = [0, 0]
+    let after: [record: number, id: number] = [passed, Number.MAX_SAFE_INTEGER]
     for (;;) {
       const rows = await this.#run(
         `SELECT * FROM ${table} WHERE job_id = $1 AND (record, id) > ($2, $3) ${open ? 'AND closed_at IS NULL' : ''}

@@ -8,6 +8,7 @@ import { addLoad } from './load.ts'
 import { printable } from './plain-text.ts'
 import { addRejects } from './rejects.ts'
 import { addReplay } from './replay.ts'
+import { addServe } from './serve.ts'
 import { isBrokenPipe } from './standard-output.ts'
 
 const EXAMPLES = `
@@ -43,6 +44,7 @@ addLoad(program, config)
 addRejects(program, config)
 addReplay(program, config)
 addJobs(program, config)
+addServe(program, config)
 addGenerate(program)
 
 try {

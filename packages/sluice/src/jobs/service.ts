@@ -1,5 +1,27 @@
-import type { Progress, Receipt, ReplayReceipt, StoredReject } from '@sluice/engine'
+import { randomUUID } from 'node:crypto'
+import {
+  createTables,
+  type Database,
+  livesNoMore,
+  load,
+  type Progress,
+  type Receipt,
+  type ReplayReceipt,
+  replay,
+  SluiceError,
+  type StoredReject,
+  targetName,
+} from '@sluice/engine'
+import type { Logger } from 'pino'
+import { withoutPassword } from '../config.ts'
+import type { Queue } from '../queue/queue.ts'
+import type { ObjectStorage } from '../storage/storage.ts'
+import { receiptOf } from './receipt.ts'
+import { runJob, type Workplace } from './run-job.ts'
+import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
 import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
+import { createUploadTable } from './upload-table.ts'
+import { sourceName, Uploads } from './uploads.ts'
 
 /** Whose uploads are looked at: those of a key, or with null all of them (a server without keys). */
 export type Viewer = string | null
@@ -7,6 +29,7 @@ export type Viewer = string | null
 export interface ListQuery {
   viewer: Viewer
   status?: UploadState | undefined
+  /** As jobs have it: `T` or `schema.T`. */
   table?: string | undefined
   /** 1 to 500. Default: 50. */
   limit?: number | undefined
@@ -14,56 +37,371 @@ export interface ListQuery {
   after?: string | undefined
 }
 
-/** What the HTTP server asks for. Errors are SluiceErrors; an upload that is not there or not the viewer's is undefined, or SLUICE_JOB. */
-export interface JobService {
-  /** Looks for unfinished uploads and begins to work. */
-  start(): Promise<void>
-  /** Takes no more, lets running loads commit what is in flight; they go on with the next start. */
-  stop(): Promise<void>
-  /** Whether the database and the storage answer. @throws what they throw */
-  check(): Promise<void>
+export interface JobServiceOptions {
+  database: Database
+  databaseUrl: string
+  storage: ObjectStorage
+  queue: Queue
+  log: Logger
+  /** Seconds for which an upload that is over answers. */
+  statusTtlSeconds: number
+  /** Loads of staged uploads at once. */
+  concurrency: number
+}
+
+/** Milliseconds between two looks for uploads that nobody works on, and for what is to be cleared away. */
+const SWEEP_MS = 5_000
+/** The storage is listed far less often. */
+const STORAGE_SWEEP_MS = 3_600_000
+/** Milliseconds between two looks of somebody who waits. */
+const LOOK_MS = 100
+const OVER = new Set<UploadState>(['completed', 'failed', 'cancelled'])
+
+/**
+ * Uploads and their jobs, for the HTTP server. Errors are SluiceErrors; an upload that is not there or not the viewer's is undefined,
+ * or SLUICE_JOB.
+ */
+export class JobService {
+  readonly #work: Workplace
+  readonly #options: JobServiceOptions
+  readonly #uploads: Uploads
+  /** What this process is loading, staged or direct. */
+  readonly #running = new Map<string, AbortController>()
+  /** Bodies under way, which a stop waits for. */
+  readonly #receiving = new Set<Promise<unknown>>()
+  readonly #stopping = new AbortController()
+  #sweeping: Promise<void> = Promise.resolve()
+  #timer: NodeJS.Timeout | undefined
+  #storageSweptAt = 0
+
+  constructor(options: JobServiceOptions) {
+    const { database, databaseUrl, storage, log, statusTtlSeconds } = options
+    this.#options = options
+    this.#uploads = new Uploads(database, statusTtlSeconds)
+    this.#work = { uploads: this.#uploads, storage, databaseUrl, log }
+  }
+
+  /** Looks for unfinished uploads and begins to work. @throws what `check` throws */
+  async start(): Promise<void> {
+    const { database, queue, concurrency } = this.#options
+    await createTables(database, database.kind)
+    await createUploadTable(database)
+    await this.check()
+    await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
+    await this.#sweep()
+    this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS)
+  }
+
+  /** Takes no more, lets running loads commit what is in flight; staged ones go on with the next start. */
+  async stop(): Promise<void> {
+    clearInterval(this.#timer)
+    this.#stopping.abort(new SluiceError('SLUICE_INTERRUPTED', 'The server is stopping'))
+    await this.#options.queue.close()
+    await Promise.allSettled(this.#receiving)
+    await this.#sweeping
+  }
+
+  /** Whether the database and the storage answer. @throws SluiceError SLUICE_CONNECT, SLUICE_DATABASE, SLUICE_STORAGE */
+  async check(): Promise<void> {
+    const { database, storage } = this.#options
+    await database.query('SELECT 1')
+    // A bucket that is not there cannot be listed, but can be asked for an object.
+    for await (const _ of storage.list('uploads/00000000-0000-0000-0000-000000000000')) break
+  }
 
   /**
    * Stores a body and queues its load.
    * @param request asked for when the body is stored whole, because fields of a form may come behind the file; what it throws undoes all
    * @param signal aborts the receiving; nothing is left behind
+   * @returns the upload; `replayed` when the Idempotency-Key was known and the body was not touched
    * @throws SluiceError SLUICE_IDEMPOTENCY when the key was used for another request, SLUICE_JOB when the first one is still being
    *   received or the uploadId is taken, SLUICE_STORAGE; and what the body and `request` throw
-   * @returns the upload; `replayed` when the Idempotency-Key was known and the body was not touched
    */
-  stage(
+  async stage(
     start: UploadStart,
     body: AsyncIterable<Uint8Array>,
     request: () => Promise<UploadRequest>,
     signal?: AbortSignal,
-  ): Promise<{ upload: Upload; replayed: boolean }>
-  /** Loads a body as it comes; nothing is staged. @throws what `load` throws, and as `stage` */
-  direct(
+  ): Promise<{ upload: Upload; replayed: boolean }> {
+    const uploadId = start.uploadId ?? randomUUID()
+    const key = objectKey(uploadId)
+    const created = await this.#uploads.create(uploadId, 'staged', start, {
+      fileName: '',
+      objectKey: key,
+      request: null,
+    })
+    if (created !== 'created') return { upload: known(created.existing, uploadId, start), replayed: true }
+    return this.#whileReceiving(async () => {
+      try {
+        const { storage } = this.#work
+        const stored = await storage.put(key, body, { signal: either(signal, this.#stopping.signal) })
+        const asked = await request()
+        await this.#uploads.received(uploadId, asked, stored, tableOf(asked))
+      } catch (error) {
+        await this.#undo(uploadId, key)
+        throw error
+      }
+      await this.#options.queue.add(uploadId, await this.#sizeOf(uploadId))
+      return { upload: (await this.#uploads.read(uploadId))!, replayed: false }
+    })
+  }
+
+  /**
+   * Loads a body as it comes; nothing is staged. When it breaks off, what came is committed, and the same body sent again with the
+   * same uploadId or Idempotency-Key goes on there.
+   * @throws what `load` throws, and as `stage`
+   */
+  async direct(
     start: UploadStart,
     request: UploadRequest,
     body: AsyncIterable<Uint8Array>,
-    options?: { signal?: AbortSignal; onProgress?: (progress: Progress) => void },
-  ): Promise<{ receipt: Receipt; replayed: boolean }>
-  /** Queues the load of an object that is stored already (tus); its key must be `uploads/<uploadId>`. */
-  adopt(start: UploadStart & { uploadId: string }, request: UploadRequest): Promise<Upload>
+    { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
+  ): Promise<{ receipt: Receipt; replayed: boolean }> {
+    const wanted = start.uploadId ?? randomUUID()
+    const { fileName } = request
+    const created = await this.#uploads.create(wanted, 'direct', start, { fileName, objectKey: null, request })
+    let uploadId = wanted
+    if (created !== 'created') {
+      const upload = known(created.existing, wanted, start)
+      if (upload.mode !== 'direct') throw taken(upload)
+      if (upload.state === 'completed') {
+        if (start.idempotency) return { receipt: await this.receipt(upload), replayed: true }
+        throw taken(upload)
+      }
+      if (upload.state !== 'failed' || this.#running.has(upload.uploadId)) throw taken(upload)
+      uploadId = upload.uploadId
+    }
+    return this.#whileReceiving(async () => {
+      const own = new AbortController()
+      this.#running.set(uploadId, own)
+      try {
+        const receipt = await load({
+          ...request.options,
+          source: body,
+          sourceName: sourceName(uploadId, fileName),
+          table: tableOf(request),
+          to: this.#options.databaseUrl,
+          jobId: uploadId,
+          signal: either(either(signal, own.signal), this.#stopping.signal),
+          ...(onProgress && { onProgress }),
+          onNotice: (message) => this.#work.log.debug({ uploadId }, withoutPassword(message)),
+        })
+        return { receipt, replayed: false }
+      } catch (error) {
+        await this.#failDirect(uploadId, error as Error)
+        throw error
+      } finally {
+        this.#running.delete(uploadId)
+      }
+    })
+  }
+
+  /** Queues the load of an object that is stored already (tus), under the key `uploads/<uploadId>`. */
+  async adopt(start: UploadStart & { uploadId: string }, request: UploadRequest): Promise<Upload> {
+    const { uploadId } = start
+    const key = objectKey(uploadId)
+    const stored = await this.#work.storage.stat(key)
+    if (!stored) throw new SluiceError('SLUICE_JOB', `The object of upload ${uploadId} is not there`)
+    const { fileName } = request
+    const created = await this.#uploads.create(uploadId, 'staged', start, { fileName, objectKey: key, request })
+    if (created === 'created') {
+      await this.#uploads.received(uploadId, request, { bytes: stored.bytes, sha256: null }, tableOf(request))
+      await this.#options.queue.add(uploadId, stored)
+    }
+    return (await this.#uploads.read(uploadId))!
+  }
 
   /** Undefined where there is none, it is someone else's, or it is older than `SLUICE_STATUS_TTL`. */
-  read(uploadId: string, viewer: Viewer): Promise<Upload | undefined>
+  async read(uploadId: string, viewer: Viewer): Promise<Upload | undefined> {
+    const upload = await this.#uploads.read(uploadId)
+    return upload && (viewer === null || upload.owner === viewer) ? upload : undefined
+  }
+
   /** Newest first. */
-  list(query: ListQuery): Promise<{ uploads: Upload[]; next: string | null }>
+  async list({ viewer, limit = 50, ...query }: ListQuery): Promise<{ uploads: Upload[]; next: string | null }> {
+    return this.#uploads.list({ ...query, owner: viewer, limit: Math.min(Math.max(limit, 1), 500) })
+  }
+
   /** Of a completed upload. @throws SluiceError SLUICE_JOB */
-  receipt(upload: Upload): Promise<Receipt>
-  /** Resolves when the upload is completed, failed or cancelled. */
-  settled(uploadId: string, signal?: AbortSignal): Promise<Upload>
+  async receipt(upload: Upload): Promise<Receipt> {
+    return receiptOf(upload, await this.#uploads.jobs.rejectCounts(upload.uploadId))
+  }
+
+  /** Resolves when the upload is completed, failed or cancelled. @throws SluiceError SLUICE_INTERRUPTED when the signal is aborted */
+  async settled(uploadId: string, signal?: AbortSignal): Promise<Upload> {
+    const ended = either(signal, this.#stopping.signal)
+    for (;;) {
+      const upload = await this.#uploads.read(uploadId)
+      if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
+      if (OVER.has(upload.state)) return upload
+      if (ended.aborted) throw new SluiceError('SLUICE_INTERRUPTED', `Nobody waits for upload ${uploadId} any more`)
+      await new Promise<void>((resolve) => {
+        const timer = setTimeout(resolve, LOOK_MS)
+        ended.addEventListener('abort', () => [clearTimeout(timer), resolve()], { once: true })
+      })
+    }
+  }
+
   /** @throws SluiceError SLUICE_JOB while it runs, when it is complete, or when nothing was staged */
-  retry(uploadId: string, viewer: Viewer): Promise<Upload>
-  /** Asks the load to stop at its next batch. @throws SluiceError SLUICE_JOB when it is over already */
-  cancel(uploadId: string, viewer: Viewer): Promise<Upload>
+  async retry(uploadId: string, viewer: Viewer): Promise<Upload> {
+    const upload = await this.#own(uploadId, viewer)
+    const { mode, objectKey: key } = upload
+    if (mode === 'direct')
+      throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} was loaded directly: send it again with this uploadId`)
+    if (key !== null && !(await this.#work.storage.stat(key)))
+      throw new SluiceError('SLUICE_JOB', `The stored file of upload ${uploadId} is gone: upload it again`)
+    if (key === null || !(await this.#uploads.jobs.reopen(uploadId))) {
+      const running = upload.state === 'failed' || upload.state === 'cancelled' ? 'still stopping' : upload.state
+      throw new SluiceError(
+        'SLUICE_JOB',
+        `Upload ${uploadId} is ${running}; only what failed or was cancelled is tried again`,
+      )
+    }
+    await this.#options.queue.add(uploadId, upload)
+    return this.#own(uploadId, viewer)
+  }
+
+  /** Asks the load to stop at its next batch. @throws SluiceError SLUICE_JOB when it is over already, or still being received */
+  async cancel(uploadId: string, viewer: Viewer): Promise<Upload> {
+    const { state } = await this.#own(uploadId, viewer)
+    if (!(await this.#uploads.jobs.cancel(uploadId)))
+      throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} is ${state} and cannot be cancelled`)
+    this.#running.get(uploadId)?.abort()
+    return this.#own(uploadId, viewer)
+  }
 
   /** Rejects in the order of their records. `after`: the record of the last one seen. */
-  rejects(uploadId: string, page: { after?: number; limit?: number }): Promise<StoredReject[]>
-  /** All of them, page by page, and what `rejectsCsv` needs. */
-  allRejects(uploadId: string): AsyncGenerator<StoredReject[], void, void>
+  async rejects(
+    uploadId: string,
+    { after = 0, limit = 100 }: { after?: number; limit?: number },
+  ): Promise<StoredReject[]> {
+    const { value } = await this.#uploads.jobs.rejects(uploadId, { after, pageSize: limit }).next()
+    return value ?? []
+  }
+
+  /** Those that no replay has closed, page by page. */
+  allRejects(uploadId: string): AsyncGenerator<StoredReject[], void, void> {
+    return this.#uploads.jobs.rejects(uploadId, { open: true })
+  }
+
   /** Corrected rejects back in, CSV or NDJSON. @throws what the engine's `replay` throws */
-  replay(uploadId: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<ReplayReceipt>
+  replay(uploadId: string, body: AsyncIterable<Uint8Array>, signal?: AbortSignal): Promise<ReplayReceipt> {
+    const to = this.#options.databaseUrl
+    return replay({ source: body, jobId: uploadId, to, signal: either(signal, this.#stopping.signal) })
+  }
+
+  async #run(uploadId: string, queueSignal: AbortSignal): Promise<void> {
+    const own = new AbortController()
+    this.#running.set(uploadId, own)
+    try {
+      await runJob(this.#work, uploadId, either(queueSignal, own.signal), () => undefined)
+    } catch (error) {
+      this.#work.log.error(
+        { uploadId, reason: withoutPassword((error as Error).message) },
+        'the state of a job could not be saved',
+      )
+    } finally {
+      this.#running.delete(uploadId)
+    }
+    // Another upload of the same content may have waited for this one.
+    if (!this.#stopping.signal.aborted) void this.#sweep()
+  }
+
+  /** One after the other, and never at the same time. An error is told; the next one tries again. */
+  #sweep(): Promise<void> {
+    this.#sweeping = this.#sweeping.then(async () => {
+      if (this.#stopping.signal.aborted) return
+      try {
+        await this.#wake()
+        await sweepUploads(this.#work)
+        if (Date.now() - this.#storageSweptAt < STORAGE_SWEEP_MS) return
+        this.#storageSweptAt = Date.now()
+        await sweepStorage(this.#work, this.#options.statusTtlSeconds)
+      } catch (error) {
+        this.#work.log.warn(
+          { reason: withoutPassword((error as Error).message) },
+          'a sweep failed; the next one tries again',
+        )
+      }
+    })
+    return this.#sweeping
+  }
+
+  /** Queues what is unfinished and nobody alive works on. */
+  async #wake(): Promise<void> {
+    for (const { uploadId, bytes, holder } of await this.#uploads.unfinished()) {
+      if (holder === null || livesNoMore(holder)) await this.#options.queue.add(uploadId, { bytes })
+    }
+  }
+
+  async #own(uploadId: string, viewer: Viewer): Promise<Upload> {
+    const upload = await this.read(uploadId, viewer)
+    if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
+    return upload
+  }
+
+  async #sizeOf(uploadId: string): Promise<{ bytes: number | null }> {
+    return { bytes: (await this.#uploads.read(uploadId))?.bytes ?? null }
+  }
+
+  /** Nothing is left of a body that broke off. What cannot be cleared away now, because the storage is away, the next start finds. */
+  async #undo(uploadId: string, key: string): Promise<void> {
+    try {
+      await this.#work.storage.delete(key)
+      await this.#uploads.remove(uploadId)
+    } catch (error) {
+      this.#work.log.warn(
+        { uploadId, reason: withoutPassword((error as Error).message) },
+        'a broken upload is not cleared away yet',
+      )
+    }
+  }
+
+  /** Where nothing was begun nothing is kept, and the client may send it again. */
+  async #failDirect(uploadId: string, error: Error): Promise<void> {
+    try {
+      await this.#uploads.jobs.refuse(uploadId, withoutPassword(error.message))
+      if (!(await this.#uploads.jobs.read(uploadId))) await this.#uploads.remove(uploadId)
+    } catch (second) {
+      this.#work.log.warn(
+        { uploadId, reason: withoutPassword((second as Error).message) },
+        'the end of a direct upload is not noted yet',
+      )
+    }
+  }
+
+  async #whileReceiving<T>(work: () => Promise<T>): Promise<T> {
+    this.#stopping.signal.throwIfAborted()
+    const receiving = work()
+    this.#receiving.add(receiving)
+    try {
+      return await receiving
+    } finally {
+      this.#receiving.delete(receiving)
+    }
+  }
+}
+
+/** The upload that an id or an Idempotency-Key stands for. @throws SluiceError SLUICE_JOB where it is not this request's */
+function known(existing: Upload, uploadId: string, { owner, idempotency, uploadId: chosen }: UploadStart): Upload {
+  const isOwn = existing.owner === owner
+  if (isOwn && existing.mode === 'direct' && (chosen === existing.uploadId || idempotency)) return existing
+  if (!(isOwn && idempotency) || (existing.uploadId === uploadId && chosen)) throw taken(existing)
+  if (existing.state === 'receiving') {
+    throw new SluiceError('SLUICE_JOB', 'The first request with this Idempotency-Key is still under way')
+  }
+  return existing
+}
+
+function taken({ uploadId, state }: Upload): SluiceError {
+  return new SluiceError('SLUICE_JOB', `The upload ${uploadId} is there already, and is ${state}`)
+}
+
+function tableOf({ options, fileName }: UploadRequest): string {
+  const { schema, table } = targetName(options.table, fileName)
+  return schema === null ? table : `${schema}.${table}`
+}
+
+function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
+  return one ? AbortSignal.any([one, other]) : other
 }

@@ -9,6 +9,7 @@ import type { Job, LoadOptions } from '@sluice/engine'
  * | `receiving`             | (gone)       | the body broke off; nothing is left behind                    |
  * | `receiving`             | `uploaded`   | the object is stored whole                                    |
  * | `receiving`             | `processing` | direct: the first bytes came                                  |
+ * | `failed`                | `processing` | direct: the client sends the same again under the same id     |
  * | `uploaded`              | `processing` | a worker claimed the job                                      |
  * | `processing`            | `uploaded`   | its worker drained, or died: it goes on from the checkpoint   |
  * | `processing`            | `completed`  | everything is committed; the object is deleted                |
@@ -70,10 +71,14 @@ export interface Upload {
   bytes: number | null
   /** Of the bytes as stored, in hex; null until it is known. */
   sha256: string | null
-  /** Null for a direct upload, and while the body is being received. */
+  /** Null while the body of a staged upload is being received. */
   request: UploadRequest | null
   /** The completed job that had loaded the same content into the same table already, so that nothing was loaded; else null. */
   sameAs: string | null
+  /** Where its bytes wait; null when nothing was staged, or it is loaded and gone. */
+  objectKey: string | null
+  /** The process that receives the body, or did. */
+  receiver: string
   createdAt: string
   /** Its row of `ingestion_jobs`: counters, error, times. Null in the state `receiving`. */
   job: Job | null

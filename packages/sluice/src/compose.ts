@@ -1,0 +1,49 @@
+import { openDatabase } from '@sluice/engine'
+import type { Logger } from 'pino'
+import type { S3Place } from './config.ts'
+import { JobService } from './jobs/service.ts'
+import type { ServiceConfig, StoragePlace } from './service-config.ts'
+import type { ObjectStorage } from './storage/storage.ts'
+
+/**
+ * The only file that names a concrete storage or queue. Each is imported when it is chosen, so that nothing is loaded, and nothing
+ * need be installed, that is not configured.
+ */
+
+/** @throws SluiceError SLUICE_STORAGE */
+export async function openStorage(place: StoragePlace, largestBytes?: number): Promise<ObjectStorage> {
+  if (place.kind === 'local') return (await import('./storage/local.ts')).openLocalStorage(place.folder)
+  const { bucket, endpoint, region } = place
+  const { openS3Storage } = await import('./storage/s3.ts')
+  return openS3Storage({ bucket, endpoint, region, ...(largestBytes && { largestBytes }) })
+}
+
+/** A bucket that objects are read from, wherever uploads are stored. */
+export function openBucket(bucket: string, place: S3Place): Promise<ObjectStorage> {
+  return openStorage({ kind: 's3', bucket, ...place })
+}
+
+/** What the HTTP server works with. */
+export interface Service extends AsyncDisposable {
+  jobs: JobService
+}
+
+/**
+ * Opens the database and the storage and begins to work on what is unfinished.
+ * @throws SluiceError SLUICE_CONNECT, SLUICE_DATABASE, SLUICE_STORAGE
+ */
+export async function startService(config: ServiceConfig, log: Logger): Promise<Service> {
+  await using opened = new AsyncDisposableStack()
+  const { databaseUrl, statusTtlSeconds, concurrency } = config
+  const notice = (message: string) => log.warn(message)
+  const database = opened.adopt(await openDatabase(databaseUrl, { notice }), (one) => one.close())
+  const storage = opened.adopt(await openStorage(config.storage, config.maxUploadBytes), (one) => one.close())
+  const { InProcessQueue } = await import('./queue/in-process.ts')
+  const queue = new InProcessQueue()
+  const jobs = new JobService({ database, databaseUrl, storage, queue, log, statusTtlSeconds, concurrency })
+  opened.adopt(jobs, (one) => one.stop())
+  await jobs.start()
+  log.info({ database: database.label, storage: storage.label }, 'ready to load')
+  const kept = opened.move()
+  return { jobs, [Symbol.asyncDispose]: () => kept.disposeAsync() }
+}

@@ -1,0 +1,101 @@
+import { type ByteSource, isAnnounced, type Job, load, type Progress, SluiceError } from '@sluice/engine'
+import type { Logger } from 'pino'
+import { withoutPassword } from '../config.ts'
+import type { ObjectStorage } from '../storage/storage.ts'
+import type { Upload } from './upload.ts'
+import { sourceName, type Uploads } from './uploads.ts'
+
+/** What running a job takes. */
+export interface Workplace {
+  uploads: Uploads
+  storage: ObjectStorage
+  databaseUrl: string
+  log: Logger
+}
+
+/** Ends of a load that are no failure of its job: someone else has it, or it was told to stop. */
+const NOT_FAILED = new Set(['SLUICE_INTERRUPTED', 'SLUICE_LEASE_LOST', 'SLUICE_JOB'])
+
+/**
+ * Loads a staged upload, from its checkpoint on, and deletes its object behind the last row. What it ends with stands in the row of
+ * the job; so nothing is thrown but what keeps that row from being written.
+ *
+ * Uploads of the same content into the same table are loaded once: a later one waits for the earlier, and is complete without a row
+ * when that is.
+ * @param signal drains: what is in flight is committed, and the job can go on
+ */
+export async function runJob(
+  work: Workplace,
+  uploadId: string,
+  signal: AbortSignal,
+  onProgress: (progress: Progress) => void,
+): Promise<void> {
+  const { uploads, storage, databaseUrl } = work
+  const upload = await uploads.read(uploadId)
+  const isReady = upload?.state === 'uploaded' || upload?.state === 'processing'
+  if (!isReady || upload.mode !== 'staged' || upload.objectKey === null || upload.request === null) return
+  const log = work.log.child({ uploadId })
+  const twin = await twinOf(uploads, upload)
+  if (twin === 'wait') return
+  if (twin !== undefined && (await uploads.skip(uploadId, twin))) {
+    log.info({ sameAs: twin }, 'the same content is loaded already')
+    return clearObject(work, upload)
+  }
+  log.info({ table: upload.job!.targetTable, bytes: upload.bytes, record: upload.job!.recordsRead }, 'loading')
+  try {
+    const { recordsRead, rejected, elapsedMs } = await load({
+      ...upload.request.options,
+      source: sourceOf(upload, upload.objectKey, storage, signal),
+      table: upload.job!.targetTable,
+      to: databaseUrl,
+      jobId: uploadId,
+      signal,
+      onProgress,
+      onNotice: (message) => log.debug(withoutPassword(message)),
+    })
+    log.info({ recordsRead, rejected, elapsedMs }, 'loaded')
+  } catch (error) {
+    const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'
+    const message = withoutPassword((error as Error).message)
+    if (NOT_FAILED.has(code)) {
+      log.info({ code, reason: message }, 'stopped')
+      return
+    }
+    log.error({ code, reason: message }, 'failed')
+    // Where the load had begun, this is its own doing already.
+    await uploads.jobs.refuse(uploadId, message)
+    return
+  }
+  await clearObject(work, upload)
+}
+
+/** Deletes the object of an upload that needs it no more. Where that fails the next sweep does it. */
+export async function clearObject({ uploads, storage }: Workplace, { uploadId, objectKey }: Upload): Promise<void> {
+  if (objectKey === null) return
+  await storage.delete(objectKey)
+  await uploads.released(uploadId)
+}
+
+function sourceOf(upload: Upload, key: string, storage: ObjectStorage, signal: AbortSignal): ByteSource {
+  return {
+    name: sourceName(upload.uploadId, upload.fileName),
+    size: upload.bytes,
+    fingerprint: { size: upload.bytes, sha256: upload.sha256 },
+    read: (fromByte) => storage.read(key, fromByte, signal),
+  }
+}
+
+/** The job that has loaded the same content into the same table, or `wait` where one is about to. */
+async function twinOf(uploads: Uploads, { uploadId, request, job, sha256 }: Upload): Promise<string | undefined> {
+  // What was begun goes on; `replace` is asked for because of what the table holds, and not of what it ever held.
+  if (sha256 === null || !isAnnounced(job!) || request!.force || request!.options.mode === 'replace') return undefined
+  const completed = await uploads.jobs.findCompleted(job!.targetTable, { sha256 })
+  const same = completed.find((one) => !isAnnounced(one) && isWhole(one))
+  if (same) return same.jobId
+  const older = await uploads.olderTwins(uploadId, job!.targetTable, sha256)
+  return older.length > 0 ? 'wait' : undefined
+}
+
+function isWhole({ settings }: Job): boolean {
+  return (settings as { asked: { limit?: number } }).asked.limit === undefined
+}

@@ -1,0 +1,74 @@
+import { leaseOwner, livesNoMore } from '@sluice/engine'
+import type { ObjectStorage } from '../storage/storage.ts'
+import { clearObject, type Workplace } from './run-job.ts'
+import type { Upload } from './upload.ts'
+
+/** Where the objects of uploads are. */
+const PREFIX = 'uploads/'
+/** A body of the largest size over a slow line: what another machine began to receive longer ago is dead. */
+const RECEIVING_MS = 24 * 3_600_000
+
+export function objectKey(uploadId: string): string {
+  return `${PREFIX}${uploadId}`
+}
+
+/**
+ * Ends what was left in the middle, and clears away what nobody needs: bodies that their process did not live to receive, objects
+ * that are loaded, uploads whose time is over.
+ */
+export async function sweepUploads(work: Workplace): Promise<void> {
+  for (const upload of await work.uploads.leftovers()) {
+    const { uploadId, mode, state, expired } = upload
+    if (state === 'completed' && !expired) await clearObject(work, upload)
+    else if (expired) await forget(work, upload)
+    else if (!isAlive(upload)) {
+      if (state === 'receiving') await forget(work, upload)
+      else if (mode === 'direct') {
+        const what = 'The server ended while it received this upload; send the same again with this uploadId to go on'
+        if (await work.uploads.jobs.refuse(uploadId, what)) work.log.warn({ uploadId }, 'a direct upload was cut off')
+      }
+    }
+  }
+}
+
+/**
+ * Clears away objects that no upload knows, such as those of a database that is gone, and parts of them. Only long after every
+ * upload of such an age is over, for other services may use the same bucket.
+ */
+export async function sweepStorage({ uploads, storage, log }: Workplace, ttlSeconds: number): Promise<void> {
+  await storage.sweep(PREFIX, new Date(Date.now() - RECEIVING_MS))
+  const before = Date.now() - ttlSeconds * 1000 - RECEIVING_MS
+  for await (const page of pagesOf(storage, before)) {
+    for (const uploadId of await uploads.unknown(page)) {
+      await storage.delete(objectKey(uploadId))
+      log.info({ uploadId }, 'an object without an upload was deleted')
+    }
+  }
+}
+
+async function forget({ uploads, storage }: Workplace, { uploadId, objectKey: key, state }: Upload): Promise<void> {
+  if (key !== null) {
+    // The object first: as long as there is a row it is found again.
+    if (state === 'receiving') await storage.sweep(key, new Date())
+    await storage.delete(key)
+  }
+  await uploads.remove(uploadId)
+}
+
+function isAlive({ receiver, createdAt }: Upload): boolean {
+  if (receiver === leaseOwner()) return true
+  return !livesNoMore(receiver) && Date.parse(createdAt) > Date.now() - RECEIVING_MS
+}
+
+async function* pagesOf(storage: ObjectStorage, before: number): AsyncGenerator<string[], void, void> {
+  let page: string[] = []
+  for await (const { key, modified } of storage.list(PREFIX)) {
+    const [, uploadId] = /^uploads\/([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/.exec(key) ?? []
+    if (uploadId === undefined || modified.getTime() > before) continue
+    page.push(uploadId)
+    if (page.length < 500) continue
+    yield page
+    page = []
+  }
+  yield page
+}
