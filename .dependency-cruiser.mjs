@@ -32,7 +32,7 @@ export default {
       name: 'write-keeps-to-its-room',
       comment:
         'As above; but a commit holds rows, rejects and checkpoint in one transaction, and SQLite makes it in another thread, ' +
-        'to which no function can be passed. So both writers import the statements that save a batch or a replay, and the reader that takes a refused record apart.',
+        'to which no function can be passed. So both writers import the statements that save a batch or a replay, and the reader that takes a refused record apart and tells its bytes.',
       severity: 'error',
       from: { path: `${ENGINE}write/` },
       to: {
@@ -42,6 +42,7 @@ export default {
           WORDS,
           `${ENGINE}checkpoint/save-(batch|replay)\\.ts$`,
           `${ENGINE}parse/records\\.ts$`,
+          `${ENGINE}decode/encodings\\.ts$`,
         ],
         dependencyTypesNot: ['type-only'],
       },

@@ -1,32 +1,34 @@
 import { failpoint } from './failpoint.ts'
 import type { MappedParser } from './parse/mapped-parser.ts'
 import type { Parser } from './parse/parser.ts'
-import type { Source } from './source/source.ts'
 
-/** Carries bytes from a source to the parser, with a clock beside it. */
+/** Who wants to know when bytes are read. */
+export interface InputWatcher {
+  /** The parser has everything that came; the next bytes are asked for. */
+  onAsk(parser: Parser | MappedParser): void
+  onRead(): void
+}
+
+/** Carries text from a source to the parser, with a clock beside it. */
 export class Input {
-  readonly #source: Source
   readonly #bytes: AsyncIterator<Uint8Array, void, void>
-  readonly #onRead: (byte: number) => void
+  readonly #watcher: InputWatcher
   #chunk: Uint8Array = new Uint8Array(0)
   #coming: ReturnType<AsyncIterator<Uint8Array, void, void>['next']> | undefined
-  #taken: number
   /** The commit that is under way, and what became of it. */
   #watched: Promise<void> | undefined
   #failure: { error: unknown } | undefined
   /** Ends the wait that is under way. */
   #fail: ((error: unknown) => void) | undefined
 
-  /**
-   * @param from the byte to begin with
-   * @param known SHA-256, in hex, of what is before it, if it was loaded before
-   * @param onRead told the byte up to which the source is read
-   */
-  constructor(source: Source, from: number, known: string | null, onRead: (byte: number) => void) {
-    this.#source = source
-    this.#bytes = source.read(from, known)
-    this.#taken = from
-    this.#onRead = onRead
+  constructor(bytes: AsyncIterator<Uint8Array, void, void>, watcher: InputWatcher) {
+    this.#bytes = bytes
+    this.#watcher = watcher
+  }
+
+  /** What came and is not given to the parser yet. */
+  get waiting(): Uint8Array {
+    return this.#chunk
   }
 
   /** Gives the parser bytes, or the end. `late`: nothing came within `wait` ms. Throws when `committing` does. */
@@ -38,7 +40,7 @@ export class Input {
   ): Promise<'fed' | 'late' | 'aborted'> {
     if (this.#chunk.length === 0) {
       if (!this.#coming) {
-        this.#source.digest?.settle(parser.position.byte, parser.passed)
+        this.#watcher.onAsk(parser)
         this.#coming = this.#bytes.next()
       }
       this.#watch(committing)
@@ -51,8 +53,7 @@ export class Input {
       }
       this.#chunk = result.value
       failpoint('after-read')
-      this.#taken += result.value.length
-      this.#onRead(this.#taken)
+      this.#watcher.onRead()
     }
     this.#chunk = this.#chunk.subarray(parser.push(this.#chunk))
     return 'fed'

@@ -1,4 +1,7 @@
 import type { Lease } from './checkpoint/job.ts'
+import { charsetOf, UTF_8 } from './decode/encodings.ts'
+import { Transcoder } from './decode/transcode.ts'
+import { Translation } from './decode/translation.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import { Input } from './input.ts'
@@ -15,6 +18,7 @@ import { rejectLine, rejectsHead } from './rejects-csv.ts'
 import { isStaged } from './settings.ts'
 import { openSources } from './source/open.ts'
 import type { Source } from './source/source.ts'
+import { storedAt, unpacked } from './unpack.ts'
 import { Committer } from './write/committer.ts'
 import type { Database } from './write/database.ts'
 import { openDatabase } from './write/open.ts'
@@ -60,6 +64,7 @@ export async function load(options: LoadOptions): Promise<Receipt> {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
     if (options.rejects !== undefined) rejectFile = await RejectFile.open(options.rejects)
     database = await openDatabase(options.to, { notice, signal: options.signal })
+    for (const [i, source] of sources.entries()) sources[i] = await unpacked(source, options)
     const prepared = await prepareJob(options, sources, database, notice)
     return await runJob(options, sources, database, prepared, rejectFile, notice)
   } finally {
@@ -100,7 +105,7 @@ async function runJob(
     staging?.fills(planSource(options, database, prepared, source, await headOfSource()).program.columns)
     if (checkpoint.done) {
       records = checkpoint.committed.record
-      meter.nextSource(checkpoint.committed.byte)
+      meter.nextSource(checkpoint.committedStored)
       continue
     }
     const claim = claimOf(checkpoint)
@@ -128,10 +133,10 @@ async function runJob(
         segment,
       })
       records = end.record
-      meter.nextSource(end.byte)
+      const bytes = meter.nextSource(storedAt(source, end.byte))
       failpoint('before-finish')
-      if (staging && segment === sources.length - 1) await committer.publish(staging, end.byte)
-      else await committer.finish(end.byte)
+      if (staging && segment === sources.length - 1) await committer.publish(staging, bytes)
+      else await committer.finish(bytes)
       failpoint('after-finish')
     } catch (error) {
       throw await committer.giveUp(error)
@@ -174,6 +179,10 @@ async function loadSource(
   const encoding = database.encodingFor(program.columns, write)
   const table = staging?.table ?? prepared.table
   await committer.prepare(table, program, head.dialect, encoding, write, staging?.stagedFor)
+  const charset = charsetOf(head.dialect.encoding)
+  const transcoder = new Transcoder(charset, source.read(from.byte, known), from.byte)
+  // The parser counts the bytes of the text; what leaves is told in those of the source.
+  const translation = new Translation(charset, from.byte)
   const parsing = { program, dialect: head.dialect, encoding, maxRecordBytes, position: from }
   const parser = options.map ? new MappedParser({ ...parsing, map: options.map }) : new Parser(parsing)
   const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
@@ -188,10 +197,12 @@ async function loadSource(
     failpoint('after-fill')
     await committing
     const full = batch
+    translation.apply(full, transcoder.sourceEnd - charset.sourceLength(input.waiting))
     const sha256 = source.digest?.before(full.to.byte) ?? null
+    const stored = storedAt(source, full.to.byte)
     ;[batch, other] = [other, batch]
-    committing = committer.commit(full, sha256).then(async ({ outcome, rejects }) => {
-      meter.committed(full.records, outcome, rejects, full.to)
+    committing = committer.commit(full, { ...full.to, sha256, stored }).then(async ({ outcome, rejects }) => {
+      meter.committed(full.records, outcome, rejects, stored)
       await rejectFile?.append(rejects.map((reject) => ({ ...reject, segment, source: source.name })))
       judge(options, meter, false)
     })
@@ -201,7 +212,16 @@ async function loadSource(
     batch.begin(parser.position, Math.min(batchRows, limit - parser.position.record))
   }
 
-  const input = new Input(source, from.byte, known, (byte) => meter.read(byte))
+  const input = new Input(transcoder.text(), {
+    onAsk({ position, passed }) {
+      const isEndless = passed > position.byte
+      // To find a place in the source costs a look at the batch, but in UTF-8, which has no bytes of its own.
+      const isExact = isEndless || charset === UTF_8
+      const earliest = isExact ? translation.sourceOf(batch, position.byte) : translation.source
+      source.digest?.settle(earliest, isEndless ? transcoder.sourceEnd : earliest)
+    },
+    onRead: () => meter.read(storedAt(source, transcoder.sourceEnd)),
+  })
   try {
     batch.begin(from, Math.min(batchRows, limit - from.record))
     for (;;) {
@@ -227,7 +247,7 @@ async function loadSource(
     await committing
     if (signal?.aborted) throw interrupted(prepared.job.jobId)
     judge(options, meter, true)
-    return parser.position
+    return { ...parser.position, byte: translation.source }
   } finally {
     await committing.catch(() => undefined)
     await input.close()

@@ -1,5 +1,4 @@
 import type { Job } from './checkpoint/job.ts'
-import type { Position } from './parse/position.ts'
 import type { Progress, Receipt } from './receipt.ts'
 import type { Reject } from './reject/reject.ts'
 import type { Outcome } from './write/database.ts'
@@ -48,13 +47,13 @@ export class Meter {
     return this.#counters.rejected
   }
 
-  /** Bytes taken from the source at hand. */
-  read(byte: number): void {
-    this.#bytesRead = this.#bytesBefore + byte
+  /** Bytes as stored that were taken from the source at hand. */
+  read(bytes: number): void {
+    this.#bytesRead = this.#bytesBefore + bytes
   }
 
-  /** A batch is committed; `rejects` are all of its rejects. */
-  committed(records: number, outcome: Outcome, rejects: Reject[], to: Position): void {
+  /** A batch is committed; `rejects` are all of its rejects, `stored` the bytes as stored of the source at hand up to its end. */
+  committed(records: number, outcome: Outcome, rejects: Reject[], stored: number): void {
     const counters = this.#counters
     counters.recordsRead += records
     counters.inserted += outcome.inserted
@@ -64,14 +63,15 @@ export class Meter {
     for (const { errors } of rejects) {
       if (errors[0]!.code !== 'duplicate') counters.rejected++
     }
-    this.#bytesCommitted = this.#bytesBefore + to.byte
+    this.#bytesCommitted = this.#bytesBefore + stored
     this.report(false)
   }
 
-  /** The source at hand is done; the next one begins at byte 0. */
-  nextSource(bytes: number): void {
+  /** The source at hand is done, with so many bytes as stored. Returns those of all sources so far. */
+  nextSource(bytes: number): number {
     this.#bytesBefore += bytes
     this.#bytesCommitted = this.#bytesBefore
+    return this.#bytesBefore
   }
 
   report(always: boolean): void {

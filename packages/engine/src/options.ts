@@ -62,7 +62,12 @@ export interface LoadOptions {
   provenance?: boolean
   /** Columns of the source that the table has not: refuse the job, or leave them out. Default: `reject`. */
   unknownColumns?: 'reject' | 'ignore'
-  /** Longest record in bytes. Default: 16 MiB. */
+  /**
+   * Bytes to which a compressed source may grow; SLUICE_DECODED_SIZE beyond. Default: 250 times what was read of it, and at least
+   * 100 MiB.
+   */
+  maxDecodedBytes?: number
+  /** Longest record in bytes, of the decoded text. Default: 16 MiB. */
   maxRecordBytes?: number
   /** Stop after this many records. */
   limit?: number

@@ -6,8 +6,10 @@ import { JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
+import type { Charset } from './decode/charset.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
+import { headText } from './head-text.ts'
 import type { LoadOptions } from './options.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { type Position, START } from './parse/position.ts'
@@ -310,15 +312,21 @@ export async function headOf(
   headerFor: (cells: number) => string[],
   notice?: (message: string) => void,
 ): Promise<SourceHead> {
-  const { bytes, complete } = await source.head(SAMPLE_BYTES)
-  if (bytes.length === 0)
+  const stored = await source.head(SAMPLE_BYTES)
+  const { complete } = stored
+  if (stored.bytes.length === 0)
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
-  refuseCompressed(bytes, source.name)
-  const { dialect, start, evidence, sure } = sniff(bytes, complete, given)
+  const { charset, text: bytes } = headText(stored, given.encoding, source.name, notice)
+  const { dialect, start, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
   const sample = (from: Position) => () =>
     readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from })
+  /** What is known is counted in the text; a load begins in the source. */
+  const head = (header: string[], place: Position): SourceHead => {
+    const byte = charset.sourceLength(bytes.subarray(0, place.byte))
+    return { dialect, header, start: { ...place, byte }, sample: sample(place) }
+  }
   const [first] = records
   if (!first) {
     const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
@@ -326,8 +334,7 @@ export async function headOf(
   }
   if (!dialect.header) {
     const header = headerFor(first.cells.length)
-    const place = { byte: first.byteOffset, line: first.line, record: 0 }
-    return { dialect, header, start: place, sample: sample(place) }
+    return head(header, { byte: first.byteOffset, line: first.line, record: 0 })
   }
   if (first.fault) {
     throw new SluiceError(
@@ -335,47 +342,28 @@ export async function headOf(
       `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
     )
   }
-  refuseOtherEncodings(bytes.subarray(first.byteOffset, first.next), first, source.name)
+  refuseUndecoded(bytes.subarray(0, first.next), first, charset, source.name)
   const header = first.cells.map(({ text }) => text.trim())
-  const place = { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 }
-  return { dialect, header, start: place, sample: sample(place) }
+  return head(header, { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 })
 }
 
 /** Names of columns would else have U+FFFD in place of what stands there. */
-function refuseOtherEncodings(bytes: Uint8Array, { byteOffset, line }: SourceRecord, name: string): void {
-  if (isUtf8(bytes)) return
-  let at = 0
+function refuseUndecoded(bytes: Uint8Array, { byteOffset, line }: SourceRecord, charset: Charset, name: string): void {
+  if (isUtf8(bytes.subarray(byteOffset))) return
+  let at = byteOffset
   // A character has up to 4 bytes: the first one with which no number of bytes is UTF-8.
   while (at < bytes.length) {
     const length = [1, 2, 3, 4].find((length) => at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)))
     if (length === undefined) break
     at += length
   }
-  const guess = /^(?:fffe|feff)/.test(Buffer.from(bytes.subarray(0, 2)).toString('hex')) ? 'UTF-16' : 'WINDOWS-1252'
-  const byte = `0x${bytes[at]!.toString(16).toUpperCase().padStart(2, '0')}`
+  const [byte] = charset.encode(bytes.subarray(at, at + 3))
+  const offset = charset.sourceLength(bytes.subarray(0, at))
   throw new SluiceError(
     'SLUICE_DIALECT',
-    `The header of ${name} (line ${line}) is not UTF-8: byte ${byte} at offset ${byteOffset + at}. Write the file as UTF-8, ` +
-      `for instance by: iconv -f ${guess} -t UTF-8 ${JSON.stringify(basename(name))}`,
+    `The header of ${name} (line ${line}) is not ${charset.name.toUpperCase()}: ` +
+      `byte 0x${byte!.toString(16).toUpperCase().padStart(2, '0')} at offset ${offset}. Say which encoding it is in, for instance --encoding windows-1252`,
   )
-}
-
-/** First bytes of gzip (RFC 1952) and of zstd (RFC 8878). */
-const COMPRESSED: [format: string, tool: string, magic: string][] = [
-  ['gzip', 'zcat', '1f8b'],
-  ['zstd', 'zstdcat', '28b52ffd'],
-]
-
-function refuseCompressed(bytes: Uint8Array, name: string): void {
-  const first = Buffer.from(bytes.subarray(0, 4)).toString('hex')
-  for (const [format, tool, magic] of COMPRESSED) {
-    if (!first.startsWith(magic)) continue
-    const advice = `${tool} ${basename(name)} | sluice load - --table T`
-    throw new SluiceError(
-      'SLUICE_DIALECT',
-      `${name} is compressed with ${format}, which sluice does not read yet; use: ${advice}`,
-    )
-  }
 }
 
 /** The physical line on which the first record behind the header may start. */

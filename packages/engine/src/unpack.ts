@@ -4,6 +4,16 @@ import { openBytes } from './source/bytes.ts'
 import type { Head, Source } from './source/source.ts'
 import { openStream } from './source/stream.ts'
 
+/** Content between two marks: one mark for a piece that decompression makes. */
+const MARKED_BYTES = 128 * 1024
+/** Marks that are kept: of more content than any batches under way hold. */
+const MARKS = 1_024
+
+/** Bytes of a source as stored that were taken for its content up to `byte`. */
+export function storedAt(source: Source, byte: number): number {
+  return source.storedAt?.(byte) ?? byte
+}
+
 /**
  * The content of a source that is compressed, as its first bytes tell; any other source as it is. Offsets are those of the content;
  * name, size and fingerprint are those of the source as stored.
@@ -27,7 +37,7 @@ class Unpacked implements Source {
   readonly #stored: Source
   readonly #unpacking: Unpacking
   readonly #content: Source
-  /** Ends of pieces in the content, and bytes as stored that were taken for them; those before the last commit are dropped. */
+  /** Places in the content, and the bytes as stored that were taken for what is before them. */
   #marks: { end: number; stored: number }[] = []
 
   constructor(stored: Source, unpacking: Unpacking, signal: AbortSignal | undefined) {
@@ -65,14 +75,19 @@ class Unpacked implements Source {
   }
 
   storedAt(byte: number): number {
-    while (this.#marks.length > 1 && this.#marks[1]!.end <= byte) this.#marks.shift()
-    const [mark] = this.#marks
-    return mark && mark.end <= byte ? mark.stored : 0
+    return this.#marks.findLast(({ end }) => end <= byte)?.stored ?? 0
   }
 
   async close(): Promise<void> {
     await this.#content.close()
     await this.#stored.close()
+  }
+
+  #mark(end: number, stored: number): void {
+    const before = this.#marks.at(-2)
+    if (before && end - before.end < MARKED_BYTES) this.#marks.pop()
+    this.#marks.push({ end, stored })
+    if (this.#marks.length > MARKS) this.#marks.splice(0, MARKS / 2)
   }
 
   /** The content from byte `from` on: what is before it is decompressed, too, and dropped. */
@@ -82,8 +97,7 @@ class Unpacked implements Source {
     for await (const { bytes, stored } of decompress(this.#stored.read(0), this.#unpacking)) {
       const start = Math.min(bytes.length, Math.max(0, from - at))
       at += bytes.length
-      this.#marks.push({ end: at, stored })
-      if (at <= from) this.storedAt(at)
+      this.#mark(at, stored)
       if (start < bytes.length) yield bytes.subarray(start)
     }
     if (at >= from) return

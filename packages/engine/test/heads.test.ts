@@ -34,7 +34,7 @@ for (const [what, content, code, message] of [
   ['a broken header', 'id,"na"me\n3,c\n', 'SLUICE_DIALECT', /header of .*c\.csv/],
   ['a header that is not UTF-8', Buffer.from('id,name\xe9\n3,c\n', 'latin1'), 'SLUICE_DIALECT', /c\.csv.*0xE9/],
   ['no content', '', 'SLUICE_SOURCE_EMPTY', /c\.csv is empty/],
-  ['compressed content', Buffer.from('1f8b0800', 'hex'), 'SLUICE_DIALECT', /c\.csv is compressed/],
+  ['compressed content that is cut', Buffer.from('1f8b0800', 'hex'), 'SLUICE_CORRUPT', /c\.csv cannot be decompressed/],
 ] as const) {
   for (const there of [true, false]) {
     test(`a later file with ${what} is refused before the first row, ${there ? 'and the table is as it was' : 'and no table is made'}`, async (t) => {
@@ -81,7 +81,6 @@ for (const [what, bytes, message] of [
     Buffer.concat([Buffer.from('é€😀,'), Buffer.of(0xff), Buffer.from('\n1,2\n')]),
     /byte 0xFF at offset 10/,
   ],
-  ['UTF-16', Buffer.from('\ufeffid,name\r\n1,a\r\n', 'utf16le'), /byte 0xFF at offset 0.*UTF-16/],
   [
     'a line of Excel before it',
     Buffer.from('sep=;\nid;n\xe4me\n1;a\n', 'latin1'),

@@ -63,6 +63,7 @@ describe('kernel and twin', () => {
         maxLength: 40,
       })
       const dialect = fc.record<Dialect>({
+        encoding: fc.constant('utf-8'),
         delimiter: fc.constantFrom(',', ';'),
         quote: fc.constantFrom('"', null),
         escape: fc.constantFrom(null, '\\'),

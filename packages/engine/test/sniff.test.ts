@@ -81,6 +81,7 @@ test("Excel's first line names the delimiter and is passed over", () => {
 
 test('what is given is taken as it is', () => {
   const given = {
+    encoding: 'utf-8',
     delimiter: '|',
     quote: null,
     escape: null,

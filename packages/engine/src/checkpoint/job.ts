@@ -52,6 +52,8 @@ export interface Checkpoint {
   committed: Position
   /** SHA-256, in hex, of the bytes before `committed`; null for a file, and where nothing is committed. */
   committedSha256: string | null
+  /** Bytes of the source as stored, of which it may be decompressed, that were taken for what is committed. */
+  committedStored: number
   done: boolean
   /** Counts the claims; a commit under an older epoch is refused. */
   epoch: number
@@ -62,6 +64,8 @@ export interface Checkpoint {
 /** Where a batch ends, and the SHA-256, in hex, of all bytes of the source before it: of those sources that are verified by it. */
 export interface Mark extends Position {
   sha256?: string | null
+  /** Bytes of the source as stored that were taken for it. Default: `byte`. */
+  stored?: number
 }
 
 /** What a worker holds: the right to commit to one segment, until someone else claims it. */
@@ -129,6 +133,7 @@ export function toCheckpoint(row: SqlRow): Checkpoint {
       record: Number(row.committed_record),
     },
     committedSha256: textOrNull(row.committed_sha256),
+    committedStored: Number(row.committed_stored),
     done: Boolean(row.done),
     epoch: Number(row.epoch),
     leaseOwner: textOrNull(row.lease_owner),

@@ -53,12 +53,12 @@ export async function saveBatch(
     await sql.query(text, [lease.jobId, lease.segment, toJson(kind, part), lease.source ?? null])
   }
 
-  const place = [lease.jobId, lease.segment, to.byte]
-  const mark = [lease.epoch, to.line, to.record, from.byte, to.sha256 ?? null]
+  const place = [lease.jobId, lease.segment, to.stored ?? to.byte]
+  const mark = [lease.epoch, to.line, to.record, from.byte, to.sha256 ?? null, to.byte]
   let moved: unknown[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
-    const text = `WITH counted AS (${addToJob(now, 9)}) ${moveCheckpoint(kind, now)}`
+    const text = `WITH counted AS (${addToJob(now, 10)}) ${moveCheckpoint(kind, now)}`
     moved = await sql.query(text, [...place, ...mark, ...counts])
   } else {
     await sql.query(addToJob(now, 4), [...place, ...counts])
@@ -73,18 +73,19 @@ export async function saveBatch(
   }
 }
 
-/** Parameters: job, segment, byte; the counts from `$first` on. */
+/** Parameters: job, segment, bytes as stored; the counts from `$first` on. */
 function addToJob(now: string, first: number): string {
   const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${first + i}`).join(', ')
   return `UPDATE ingestion_jobs SET ${sums}, updated_at = ${now},
     bytes_committed = bytes_committed + $3
-      - (SELECT committed_byte FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
+      - (SELECT committed_stored FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
     WHERE job_id = $1`
 }
 
-/** Parameters: job, segment, byte, epoch, line, record, byte where the batch begins, SHA-256 of what is before the first byte. */
+/** Parameters: job, segment, bytes as stored, epoch, line, record, byte where the batch begins, SHA-256 of what is before its end, byte of that. */
 function moveCheckpoint(kind: Kind, now: string): string {
-  return `UPDATE ingestion_checkpoints SET committed_byte = $3, committed_line = $5, committed_record = $6, committed_sha256 = $8,
+  return `UPDATE ingestion_checkpoints SET committed_stored = $3, committed_byte = $9, committed_line = $5,
+    committed_record = $6, committed_sha256 = $8,
     lease_expires = ${renewed(kind, now)}, updated_at = ${now}
     WHERE job_id = $1 AND segment = $2 AND epoch = $4 AND committed_byte <= $7 RETURNING segment`
 }

@@ -68,3 +68,12 @@ function isSingleByte({ decode }: { decode(bytes: Buffer): string }): boolean {
   const pairs = Array.from({ length: 0x7e }, (_, i) => Buffer.from([0x81 + i, 0xa1]))
   return pairs.every((pair) => decode(pair).length === 2)
 }
+
+/**
+ * Decodes bytes that are there as a whole.
+ * @param final whether a character that their end cuts in half is an error; else it is left out
+ */
+export function decodeWhole(bytes: Uint8Array, charset: Charset, final = true): Buffer {
+  // A decoder uses its memory again.
+  return Buffer.from(charset.decoder().decode(bytes, final))
+}

@@ -19,12 +19,12 @@ export class Translation {
     this.#source = from
   }
 
-  /** Where in the source the batch at hand begins. */
+  /** Where in the source the batch at hand begins, or the batches end. */
   get source(): number {
     return this.#source
   }
 
-  /** Where in the source something stands that the batch at hand holds everything before. */
+  /** Where in the source a record begins that the batch at hand holds everything before. */
   sourceOf({ input }: Pick<BatchBuffer, 'input'>, byte: number): number {
     return this.#source + this.#charset.sourceLength(input.subarray(0, byte - this.#text))
   }

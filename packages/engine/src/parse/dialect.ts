@@ -1,5 +1,7 @@
 /** How the bytes of a delimited file are to be read; the grammar is in docs/reference/csv.md. */
 export interface Dialect {
+  /** How text is written as bytes, e.g. `utf-8`; the characters of all that follows are those of the decoded text. */
+  encoding: string
   /** One byte, e.g. `,`. */
   delimiter: string
   /** One byte, or null where quotes have no meaning. */
@@ -17,6 +19,7 @@ export interface Dialect {
 }
 
 export const CSV: Dialect = {
+  encoding: 'utf-8',
   delimiter: ',',
   quote: '"',
   escape: null,

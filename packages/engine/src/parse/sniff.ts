@@ -140,6 +140,7 @@ function evidenceOf({ width, share, records, faults }: Reading, dialect: Dialect
   const total = records.length + faults
   if (total === 0) return 'no record to look at'
   const parts = [
+    dialect.encoding === 'utf-8' ? '' : `encoding ${dialect.encoding}`,
     width > 1 ? `delimiter ${JSON.stringify(delimiter)}` : 'one column',
     quote === '"' ? '' : `quote ${quote ?? 'none'}`,
     dialect.escape === null ? '' : `escape ${dialect.escape}`,

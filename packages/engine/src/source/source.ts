@@ -29,6 +29,8 @@ export interface Source {
    *   the first chunk, when a stream begins with other bytes than `known` says
    */
   read(from: number, known?: string | null): AsyncIterator<Uint8Array, void, void>
+  /** Bytes of the source as stored that were taken for the content up to `byte`. Where it is not there, these are the same. */
+  storedAt?(byte: number): number
   close(): Promise<void>
 }
 

@@ -1,4 +1,4 @@
-import type { Lease } from '../checkpoint/job.ts'
+import type { Lease, Mark } from '../checkpoint/job.ts'
 import type { JobStore } from '../checkpoint/job-store.ts'
 import { SluiceError } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
@@ -70,16 +70,16 @@ export class Committer {
 
   /**
    * Resolves when the batch is durable.
-   * @param sha256 of the bytes of the source before the batch's end, where they are verified by it
+   * @param to the batch's end, with what is known of the source before it
    */
-  async commit(batch: Batch, sha256: string | null): Promise<Committed> {
+  async commit(batch: Batch, to: Mark): Promise<Committed> {
     if (this.#lost) throw this.#lost
     let tried = false
     return this.#retry(async () => {
       const already = tried ? await this.#committedAlready(batch) : undefined
       if (already) return already
       try {
-        const outcome = await this.#database.commit(batch, { ...batch.to, sha256 })
+        const outcome = await this.#database.commit(batch, to)
         return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
       } catch (error) {
         // The checkpoint refused it; what moved it may be an earlier try, whose COMMIT was still under way.

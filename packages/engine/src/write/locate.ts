@@ -1,3 +1,4 @@
+import { charsetOf } from '../decode/encodings.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
 import type { Position } from '../parse/position.ts'
@@ -26,21 +27,22 @@ export function rejectRows(
   naming: Naming,
 ): Reject[] {
   const { rows, input, rowStarts, rejects, from } = batch
-  const { lineEnd } = naming.dialect
+  const { lineEnd, encoding } = naming.dialect
+  const charset = charsetOf(encoding)
   let counted = 0
+  let byteOffset = from.byte
   let line = from.line
   // Records that the checks refused before the row at hand: they have an ordinal but no rank.
   let refused = 0
   return guilty.map(({ rank, refusal }) => {
     const start = rowStarts[rank]!
-    const byteOffset = from.byte + start
-    line += countLineEnds(input.subarray(counted, start), lineEnd)
+    const between = input.subarray(counted, start)
+    line += countLineEnds(between, lineEnd)
+    byteOffset += charset.sourceLength(between)
     counted = start
     while (refused < rejects.length && rejects[refused]!.byteOffset < byteOffset) refused++
-    const nextRefused = refused < rejects.length ? rejects[refused]!.byteOffset - from.byte : input.length
-    const nextRow = rank + 1 < rows ? rowStarts[rank + 1]! : input.length
-    // Blank lines and comments may stand between this record and the next.
-    const bytes = input.subarray(start, Math.min(nextRow, nextRefused))
+    // Blank lines, comments and records that the checks refused may stand between this row and the next.
+    const bytes = input.subarray(start, rank + 1 < rows ? rowStarts[rank + 1]! : input.length)
     const [record] = readRecords(bytes, naming.dialect, { maxRecordBytes: bytes.length, position: INSIDE })
     const length = (record?.end ?? INSIDE.byte + bytes.length) - INSIDE.byte
     return {
@@ -49,8 +51,8 @@ export function rejectRows(
       byteOffset,
       errors: [errorOf(refusal, record, naming)],
       // Out of Node's pool: a buffer of its own for each of 50,000 refused rows took hundreds of MB.
-      raw: Buffer.from(bytes.subarray(0, Math.min(length, RAW_LIMIT))),
-      rawLength: length,
+      raw: Buffer.from(charset.encode(bytes.subarray(0, Math.min(length, RAW_LIMIT))).subarray(0, RAW_LIMIT)),
+      rawLength: charset.sourceLength(bytes.subarray(0, length)),
     }
   })
 }

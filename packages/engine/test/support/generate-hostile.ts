@@ -27,6 +27,7 @@ export function hostileCase(seed: number, database: 'pg' | 'sqlite'): HostileCas
 function hostileDialect(random: Random): Dialect {
   const plain = random.chance(50)
   return {
+    encoding: 'utf-8',
     delimiter: plain ? ',' : random.pick([',', ';', '\t', '|', '\x01', ' ']),
     quote: plain ? '"' : random.pick(['"', '"', "'", null]),
     escape: plain ? null : random.pick([null, null, '\\', '"']),
