@@ -114,8 +114,8 @@ export class Staging {
       throw new SluiceError(
         'SLUICE_DATABASE',
         `Nothing was published, because the table ${this.stagedFor.table.table} refuses the rows as a whole now: ` +
-          `${(error as Error).message} ${await this.#takenSince()}What a trigger, or a unique index on an expression or on some ` +
-          'of the rows, refuses is not found before',
+          `${(error as Error).message} ${await this.#takenSince()}What a trigger, a foreign key to the table itself, or a unique index ` +
+          'on an expression or on some of the rows, refuses is not found before',
         { cause: new Error((error as Error).message) },
       )
     }

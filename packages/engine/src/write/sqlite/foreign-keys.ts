@@ -16,17 +16,20 @@ interface ForeignKey {
 }
 
 /**
- * Finds rows without a parent. A foreign key that is DEFERRED does not name a row and not even a statement: the whole
- * transaction fails at its COMMIT.
+ * Finds rows without a parent where SQLite does not: a foreign key that is DEFERRED does not name a row and not even a statement,
+ * but the whole transaction fails at its COMMIT; and foreign keys may be off.
  */
 export class ForeignKeys {
   readonly #keys: ForeignKey[]
 
-  /** @param columns Of the table, in the order of the stage's. A key with another column is not looked at. */
-  constructor(db: DatabaseSync, table: string, columns: string[]) {
+  /**
+   * @param columns Of the table, in the order of the stage's. A key with another column is not looked at.
+   * @param except A parent whose keys are not looked at either.
+   */
+  constructor(db: DatabaseSync, table: string, columns: string[], except?: string) {
     const parts = db.prepare(LIST).all({ $1: table }) as { id: number; parent: string; child: string; key: string }[]
     this.#keys = [...Map.groupBy(parts, ({ id }) => id).values()].flatMap((pairs): ForeignKey[] => {
-      if (!pairs.every(({ child }) => columns.includes(child))) return []
+      if (!pairs.every(({ child }) => columns.includes(child)) || isSame(pairs[0]!.parent, except)) return []
       const staged = ({ child }: { child: string }) => `s.c${columns.indexOf(child)}`
       const filled = pairs.map((pair) => `${staged(pair)} IS NOT NULL`).join(' AND ')
       const equal = pairs.map((pair) => `p.${quote(pair.key)} = ${staged(pair)}`).join(' AND ')
@@ -35,7 +38,7 @@ export class ForeignKeys {
       return [
         {
           column: pairs[0]!.child,
-          toItself: pairs[0]!.parent.toLowerCase() === table.toLowerCase(),
+          toItself: isSame(pairs[0]!.parent, table),
           inStage: db.prepare(
             `SELECT s.rowid - 1 AS rank FROM stage.s WHERE s.rowid BETWEEN ? AND ? AND ${orphan} ORDER BY s.rowid LIMIT 1`,
           ),
@@ -71,6 +74,11 @@ export class ForeignKeys {
 export function refersToItself(db: DatabaseSync, table: string): boolean {
   const sql = `SELECT 1 FROM pragma_foreign_key_list($1, 'main') WHERE "table" = $1 COLLATE NOCASE`
   return db.prepare(sql).get({ $1: table }) !== undefined
+}
+
+/** Names without regard to the case of ASCII, as SQLite has them. */
+function isSame(name: string, other: string | undefined): boolean {
+  return name.toLowerCase() === other?.toLowerCase()
 }
 
 /** A key that names no columns of its parent means the parent's primary key. */

@@ -42,8 +42,10 @@ export class Load {
   readonly #insertOne: StatementSync
   /** Of the stage's image. */
   #changeCounter = 1
-  /** Once a deferred foreign key has failed. */
-  #deferredKeys: ForeignKeys | undefined
+  /** Looked at by ourselves: once a deferred one has failed, and where {@link #ownKeysWait}. */
+  #foreignKeys: ForeignKeys | undefined
+  /** The rows wait in another table, and refer to each other: that is checked when they are published, all together. */
+  readonly #ownKeysWait: boolean
   readonly #refersToItself: boolean
   /** Keys that the table for which the rows are staged must not have. */
   readonly #keys: string[][]
@@ -61,6 +63,7 @@ export class Load {
     this.#stage = new StageFile(connection.folder)
     const { db } = connection
     this.#refersToItself = refersToItself(db, table)
+    this.#ownKeysWait = plan.stagedFor !== undefined && this.#refersToItself
     try {
       this.#stage.write(databaseImage(new Uint8Array(0), plan.columns.length, this.#changeCounter))
       db.prepare('ATTACH $1 AS stage').run({ $1: this.#stage.path })
@@ -70,6 +73,7 @@ export class Load {
       const values = plan.columns.map((_, i) => `c${i}`).join(', ')
       this.#insertRange = db.prepare(`${into} SELECT ${values} FROM stage.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`)
       this.#insertOne = db.prepare(`${into} VALUES (${plan.columns.map(() => '?').join(', ')})`)
+      if (this.#ownKeysWait) this.#foreignKeys = new ForeignKeys(db, table, plan.columns, table)
       if (this.#keys.length > 0)
         this.#takenKeys = new TakenKeys(db, plan.stagedFor!.table.table, this.#keys, plan.columns)
     } catch (error) {
@@ -81,13 +85,18 @@ export class Load {
   async commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     this.#changeCounter++
     this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
+    const { db } = this.#connection
+    // Not possible within a transaction: https://sqlite.org/pragma.html#pragma_foreign_keys
+    if (this.#ownKeysWait) db.exec('PRAGMA foreign_keys = OFF')
     try {
       return await this.#commitStaged(batch, to, replay)
     } catch (error) {
       // Only COMMIT fails so late, and only by a deferred foreign key. From now on every attempt looks for its rows.
-      if (this.#deferredKeys || !(isSqliteError(error) && error.errcode === FOREIGN_KEY)) throw error
-      this.#deferredKeys = new ForeignKeys(this.#connection.db, this.#table, this.#plan.columns)
+      if (this.#foreignKeys || !(isSqliteError(error) && error.errcode === FOREIGN_KEY)) throw error
+      this.#foreignKeys = new ForeignKeys(db, this.#table, this.#plan.columns)
       return await this.#commitStaged(batch, to, replay)
+    } finally {
+      if (this.#ownKeysWait) db.exec('PRAGMA foreign_keys = ON')
     }
   }
 
@@ -132,7 +141,7 @@ export class Load {
     // A trigger's RAISE(FAIL) leaves what its statement did before.
     db.exec('SAVEPOINT attempt')
     try {
-      refusal = leftOut(this.#insert(from, to), to - from) ?? this.#deferredKeys?.refuse(batch, from, to)
+      refusal = leftOut(this.#insert(from, to), to - from) ?? this.#foreignKeys?.refuse(batch, from, to)
     } catch (error) {
       if (!(isSqliteError(error) && this.#isData(error))) throw error
       refusal = this.#refusal(error)
