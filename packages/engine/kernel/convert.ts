@@ -56,7 +56,7 @@ export const REJECT_BYTES: usize = 24
 /** column (extra cells: the cell's ordinal), reason, start and end of the cell in the input, message's ordinal (HAS_TEST) */
 export const ERROR_BYTES: usize = 20
 /** Errors of one record that are worth keeping beyond one a column. */
-const EXTRA_CELLS: u32 = 64
+export const EXTRA_CELLS: u32 = 64
 
 export class Convert {
   static columns: usize = 0
@@ -165,13 +165,13 @@ export function convert(most: u32, startsOffset: u32): i32 {
 
 // @ts-ignore: decorator
 @inline
-function skipTo(next: usize): void {
+export function skipTo(next: usize): void {
   if (Convert.usesLine) Convert.line += <i64>lines(Convert.at, next)
   Convert.at = next
 }
 
 /** CONVERT_DONE: the record is a row or a reject. Anything but that and CONVERT_LARGE_ROW: nothing was done. */
-function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usize): i32 {
+export function convertRecord(fields: u32, contentEnd: usize, next: usize, length: usize): i32 {
   // Locals, because the compiler must load a global again after every call and store.
   const encoding = Convert.encoding
   const columnCount = Convert.columnCount
@@ -325,7 +325,7 @@ function drainOrGrow(bytes: usize): i32 {
   return CONVERT_GROW
 }
 
-function addError(column: u32, reason: u32, start: usize, end: usize, ordinal: u32): void {
+export function addError(column: u32, reason: u32, start: usize, end: usize, ordinal: u32): void {
   const error = Convert.errors + <usize>Convert.errorCount * ERROR_BYTES
   store<u32>(error, column)
   store<u32>(error, reason, 4)
@@ -335,7 +335,7 @@ function addError(column: u32, reason: u32, start: usize, end: usize, ordinal: u
   Convert.errorCount++
 }
 
-function addReject(contentEnd: usize, next: usize, firstError: u32): void {
+export function addReject(contentEnd: usize, next: usize, firstError: u32): void {
   const reject = Convert.rejects + <usize>Convert.rejected * REJECT_BYTES
   store<u32>(reject, <u32>(Convert.at - Scan.input))
   store<u32>(reject, <u32>(contentEnd - Scan.input), 4)

@@ -2,11 +2,13 @@
 import { Cell } from './cell'
 import { initEmail } from './columns/email'
 import { setNullWords } from './check'
-import { Convert } from './convert'
+import { Convert, convert as convertText } from './convert'
+import { convertJson } from './convert-json'
 import { Page } from './encode/sqlite-page'
-import { lines, Scan, scan as scanInput } from './scan/csv'
+import { lines, Scan, scan as scanText } from './scan/csv'
+import { Json, QUOTE, scanJson, setColumns } from './scan/json'
 
-export { convert, finishPage, listsTaken, outputTaken } from './convert'
+export { finishPage, listsTaken, outputTaken } from './convert'
 
 export function init(): void {
   initEmail()
@@ -29,6 +31,37 @@ export function setDialect(
   Scan.lineEnd = lineEnd
   Scan.maxRecord = maxRecord
   setNullWords(nullWords, onlyEmptyIsNull)
+}
+
+/** Makes the source one of JSON, after setDialect. `state`: what comes next in an array; see scan/json.ts. */
+export function setJson(
+  form: u32,
+  state: u32,
+  ignoresUnknown: bool,
+  names: usize,
+  wants: usize,
+  columns: u32,
+  places: usize,
+  mask: u32,
+  slots: usize,
+): void {
+  Json.form = form
+  Json.state = state
+  Json.ignoresUnknown = ignoresUnknown
+  Scan.quote = QUOTE
+  setColumns(names, wants, columns, places, mask, slots)
+}
+
+/** The area of cells of JSON; it moves along with the input, and only while the index is empty. */
+export function setCells(cells: usize, limit: usize): void {
+  Json.cells = cells
+  Json.cellsEnd = cells
+  Json.cellsLimit = limit
+}
+
+/** What comes next in an array of JSON. */
+export function setState(state: u32): void {
+  Json.state = state
 }
 
 export function setProgram(
@@ -93,13 +126,19 @@ export function setBuffers(input: usize, output: usize, outputLimit: usize, scra
   Page.body = body
 }
 
-/** Indexes the records in the first `length` bytes of the input from `from` on; see scan/csv.ts. */
+/** Indexes the records in the first `length` bytes of the input from `from` on; see scan/csv.ts and scan/json.ts. */
 export function scan(from: u32, length: u32, final: bool, careful: bool): i32 {
   Convert.cursor = Scan.index
   Convert.fault = Scan.faults
   Convert.at = Scan.input + from
   Convert.end = Scan.input + length
-  return scanInput(Scan.input + from, Scan.input + length, final, careful)
+  if (Json.form) return scanJson(Scan.input + from, Scan.input + length, final)
+  return scanText(Scan.input + from, Scan.input + length, final, careful)
+}
+
+/** Converts up to `most` of the indexed records; see convert.ts. */
+export function convert(most: u32, startsOffset: u32): i32 {
+  return Json.form ? convertJson(most, startsOffset) : convertText(most, startsOffset)
 }
 
 /** Rowid of the next row, and the physical line of the next record. */
@@ -144,6 +183,10 @@ export function getLargeEnd(): u32 {
 }
 export function isIndexEmpty(): bool {
   return Convert.cursor >= Scan.indexEnd
+}
+/** Where reading goes on behind what `scan` found. */
+export function getNext(): u32 {
+  return <u32>(Scan.next - Scan.input)
 }
 export function getEndlessReason(): u32 {
   return Scan.endlessReason

@@ -32,3 +32,7 @@ export const EXTRA_CELL: u32 = 28
 export const QUOTE: u32 = 29
 export const RECORD_TOO_LARGE: u32 = 30
 export const UNCLOSED_QUOTE: u32 = 31
+export const JSON_SYNTAX: u32 = 32
+export const JSON_RECORD: u32 = 33
+export const JSON_KEY: u32 = 34
+export const JSON_DEPTH: u32 = 35

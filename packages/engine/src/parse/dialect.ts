@@ -16,6 +16,24 @@ export interface Dialect {
   lineEnd: 'lf' | 'cr' | 'any'
   /** Unquoted cells that mean NULL. An empty list: no cell is NULL. */
   nullWords: string[]
+  /** Not given: told from the first bytes. `json`: an array of objects; `ndjson`: an object on each line. */
+  format?: 'delimited' | 'json' | 'ndjson'
+  /** Keys that lead to the array, joined by points: `data.rows`. Default: the document is the array. */
+  jsonPath?: string
+  /** What became of both; set where the source is JSON: all of the above but `nullWords`, which is `['']`, then means nothing. */
+  json?: JsonDialect
+}
+
+/** How JSON is to be read; the grammar is in docs/reference/json.md. */
+export interface JsonDialect {
+  /** `lines`: an object on each line. `array`: the elements of one array. */
+  form: 'lines' | 'array'
+  /** The keys that lead from the top to the array; none: the array is the top. */
+  path: string[]
+  /** Whether keys that no column has are passed over; else they make their record a reject. */
+  ignoresUnknown: boolean
+  /** Names of the source's columns that become JSON: a string in one keeps its quotes. */
+  kept: string[]
 }
 
 export const CSV: Dialect = {

@@ -25,6 +25,8 @@ export class EndlessLine {
   complete = false
   /** Line ends before the one that ends the line. */
   readonly lines: number
+  /** What stands between the record before and this one. */
+  readonly before = { bytes: 0, lines: 0 }
   readonly #lineEnd: Dialect['lineEnd']
   /** CRs at the end of what was seen: part of the line end if a LF follows. */
   #returns: number

@@ -14,6 +14,19 @@ interface KernelExports {
     nullWords: number,
     onlyEmptyIsNull: boolean,
   ): void
+  setJson(
+    form: number,
+    state: number,
+    ignoresUnknown: boolean,
+    names: number,
+    wants: number,
+    columns: number,
+    places: number,
+    mask: number,
+    slots: number,
+  ): void
+  setCells(cells: number, limit: number): void
+  setState(state: number): void
   setProgram(
     columns: number,
     columnCount: number,
@@ -54,6 +67,7 @@ interface KernelExports {
   getLarge(): number
   getLargeEnd(): number
   isIndexEmpty(): number
+  getNext(): number
   getEndlessReason(): number
   getEndlessCell(): number
 }
@@ -65,8 +79,8 @@ export interface KernelHost {
   test(column: number, start: number, end: number): number
 }
 
-/** What `scan` and `convert` return; see kernel/scan/csv.ts and kernel/convert.ts. */
-export const SCAN = { records: 0, needMore: 1, endless: 2 } as const
+/** What `scan` and `convert` return; see kernel/scan/csv.ts, kernel/scan/json.ts and kernel/convert.ts. */
+export const SCAN = { records: 0, needMore: 1, endless: 2, closed: 3, truncated: 4 } as const
 export const CONVERT = { done: 0, enough: 1, drain: 2, grow: 3, largeRow: 4, rescan: 5 } as const
 export const REJECT_BYTES = 24
 export const ERROR_BYTES = 20

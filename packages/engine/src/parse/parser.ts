@@ -1,11 +1,15 @@
+import { SluiceError } from '../errors.ts'
 import { codeOf, cutValue, describeError, REASONS } from '../reject/messages.ts'
 import { ERRORS_LIMIT, RAW_LIMIT, type RejectError } from '../reject/reject.ts'
 import type { Encoding, Program } from '../schema/program.ts'
 import type { BatchSink } from './batch.ts'
+import { cellText, extraMember } from './cell-text.ts'
 import { type CompiledProgram, compileProgram, ENCODINGS } from './compile.ts'
 import type { Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
+import { compileJsonColumns } from './json-columns.ts'
+import { EndlessElement, JsonTail, truncated } from './json-structure.ts'
 import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
 import type { Position } from './position.ts'
 import { MAX_RECORD_BYTES } from './records.ts'
@@ -18,6 +22,8 @@ export interface ParserOptions {
   maxRecordBytes?: number
   /** Where in the source the first pushed byte stands, and how many records come before it. */
   position: Position
+  /** Whether records were read before: an array of JSON is not at its first element. Default: false. */
+  begun?: boolean
 }
 
 /** What {@link Parser.fill} stopped at. */
@@ -44,11 +50,17 @@ const REJECTS = 2048
 const ERRORS = 8192
 /** Digits of the largest numeric (131,072 + 16,383), twice, and room. */
 const DIGITS = 320 * 1024
+/** Bytes of cells beyond those of the input: for the marks of a record, and members that have no column. */
+const CELL_ROOM = 4096
 /** What reading and writing 16 (or, scanning, 64) bytes at once may pass the end by. */
 const PADDING = 128
 
 const LINE_ENDS = { lf: 0, cr: 1, any: 2 } as const
 const NONE = -1
+
+/** As kernel/scan/json.ts has them. */
+const JSON_FORMS = { lines: 1, array: 2 } as const
+const JSON_STATES = { first: 0, separator: 1, any: 3 } as const
 
 /**
  * Bytes in, batches out: the kernel with its memory. It does no I/O and never waits; `fill` says what it needs.
@@ -65,6 +77,7 @@ export class Parser {
   readonly #dialect: Dialect
   readonly #encoding: Encoding
   readonly #maxRecord: number
+  readonly #begun: boolean
   readonly #sound: SoundRecord
   readonly #kernel: Kernel
   readonly #compiled: CompiledProgram
@@ -75,6 +88,7 @@ export class Parser {
   /** The areas that grow: where they are, and their sizes. */
   #input = 0
   #output = 0
+  #cells = 0
   #capacity = CHUNK + CARRY
   #outputSize = OUTPUT
 
@@ -85,21 +99,28 @@ export class Parser {
   /** Bytes there must be before scanning again makes sense. */
   #needed = 1
   /** A record whose line the buffer cannot hold, while its end is looked for. */
-  #endless: EndlessLine | undefined
+  #endless: EndlessLine | EndlessElement | undefined
+  /** What stands behind an array of JSON. */
+  #tail: JsonTail | undefined
+  /** Whether anything was ever pushed. */
+  #fed = false
   #position: Position
 
   constructor(options: ParserOptions) {
-    const { program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position } = options
+    const { program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position, begun = false } = options
     this.#program = program
     this.#dialect = dialect
     this.#encoding = encoding
     this.#maxRecord = maxRecordBytes
+    this.#begun = begun
     this.#sound = { sourceColumns: program.sourceColumns, maxRecordBytes }
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
     const { calls, base } = this.#kernel
     this.#compiled = compileProgram(program, dialect.nullWords, encoding, base)
-    this.#lists = layLists(align(base + this.#compiled.bytes.length + PADDING, 64), program.columns.length)
+    const columns = dialect.json && compileJsonColumns(program, align(base + this.#compiled.bytes.length + PADDING, 64))
+    const behind = columns ? columns.names + columns.bytes.length : base + this.#compiled.bytes.length
+    this.#lists = layLists(align(behind + PADDING, 64), program.columns.length, program.sourceColumns.length)
     this.#layBuffers()
     this.#kernel.bytes.set(this.#compiled.bytes, base)
     calls.setDialect(
@@ -112,6 +133,13 @@ export class Parser {
       this.#compiled.nullWords,
       dialect.nullWords.length === 1 && dialect.nullWords[0] === '',
     )
+    if (dialect.json && columns) {
+      this.#kernel.bytes.set(columns.bytes, columns.names)
+      const { names, wants, count, places, mask, slots } = columns
+      const state = begun ? JSON_STATES.any : JSON_STATES.first
+      const form = JSON_FORMS[dialect.json.form]
+      calls.setJson(form, state, dialect.json.ignoresUnknown, names, wants, count, places, mask, slots)
+    }
     const usesLine = program.columns.some(({ from }) => 'line' in from)
     calls.setProgram(
       base,
@@ -134,7 +162,7 @@ export class Parser {
 
   /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
   get passed(): number {
-    return this.#position.byte + (this.#endless?.passed ?? 0)
+    return this.#position.byte + (this.#endless?.passed ?? this.#tail?.passed ?? 0)
   }
 
   /**
@@ -142,7 +170,9 @@ export class Parser {
    * for bytes that only show that an oversized record has ended before them.
    */
   push(bytes: Uint8Array): number {
+    this.#fed = true
     if (this.#endless) return this.#endless.pass(bytes)
+    if (this.#tail) return this.#tail.pass(bytes, this.#position)
     if (this.#taken > 0) {
       this.#kernel.bytes.copyWithin(this.#input, this.#input + this.#taken, this.#input + this.#have)
       this.#have -= this.#taken
@@ -173,13 +203,21 @@ export class Parser {
         this.#convert(batch)
       } else if (this.#endless) {
         if (!(this.#endless.complete || this.#ended)) return 'input'
-        this.#endless.end()
+        if (!this.#endless.complete && this.#isArray) return this.#finishCut(batch)
+        if (this.#endless instanceof EndlessLine) this.#endless.end()
         this.#rejectEndless(batch, this.#endless)
+      } else if (this.#tail) {
+        if (!this.#ended) return 'input'
+        this.#position = this.#tail.end(this.#position)
+        return this.#finish(batch, 'end')
       } else {
         const waiting = this.#have - this.#taken
-        if (waiting === 0 && this.#ended) return this.#finish(batch, 'end')
+        if (waiting === 0 && this.#ended) {
+          // A checkpoint is at the source's end only if the array was closed there.
+          return this.#isArray && (this.#fed || !this.#begun) ? this.#finishCut(batch) : this.#finish(batch, 'end')
+        }
         if (waiting < this.#needed) return 'input'
-        this.#scan(false)
+        if (this.#scan(false) === SCAN.truncated) return this.#finishCut(batch)
       }
     }
   }
@@ -189,22 +227,26 @@ export class Parser {
     this.#finish(batch, 'full')
   }
 
-  #scan(careful: boolean): void {
+  #scan(careful: boolean): number {
     const { calls } = this.#kernel
     const waiting = this.#have - this.#taken
     const found = calls.scan(this.#taken, this.#have, this.#ended, careful)
     this.#needed = this.#ended ? 0 : 1
     if (found === SCAN.endless) {
       this.#beginEndless()
+    } else if (found === SCAN.closed) {
+      this.#beginTail()
     } else if (found === SCAN.needMore) {
       // A long record that comes in small pieces must not be scanned anew for each of them.
       const most = this.#maxRecord + CHUNK + CARRY
       this.#needed = Math.min(waiting > CARRY ? waiting + (waiting >> 2) : waiting + 1, most)
+      if (waiting >= most) throw spaceWithoutEnd(this.#position, waiting)
       if (this.#needed > this.#capacity) {
         this.#capacity = Math.min(this.#capacity * 2, most)
         this.#layBuffers()
       }
     }
+    return found
   }
 
   #convert(batch: BatchSink): void {
@@ -281,9 +323,11 @@ export class Parser {
     const entry = this.#lists.errors + ordinal * ERROR_BYTES
     const which = view.getUint32(entry, true)
     const reason = REASONS[view.getUint32(entry + 4, true) - 1]![0]
-    const value = cutValue(
-      cellText(this.#inputBytes(view.getUint32(entry + 8, true), view.getUint32(entry + 12, true)), this.#dialect),
-    )
+    const bytes = this.#inputBytes(view.getUint32(entry + 8, true), view.getUint32(entry + 12, true))
+    if (isFault(reason)) return { cell: which, error: faultError(reason, which, this.#sound, bytes.toString()) }
+    const text = cellText(bytes, this.#dialect)
+    const value = cutValue(text)
+    if (reason === 'extra-cell' && this.#dialect.json) return { cell: which, error: extraMember(text) }
     if (reason === 'extra-cell') {
       const detail = { cell: which, expected: this.#program.sourceColumns.length }
       return {
@@ -291,7 +335,6 @@ export class Parser {
         error: { column: null, code: codeOf(reason), message: describeError(reason, null, value, detail), value },
       }
     }
-    if (isFault(reason)) return { cell: which, error: faultError(reason, which, this.#sound) }
     const column = this.#program.columns[which]!
     const message = reason === 'test' ? this.#messages[view.getUint32(entry + 16, true) - 1] : undefined
     const shown = reason === 'missing-cell' || !('cell' in column.from) ? null : value
@@ -309,18 +352,43 @@ export class Parser {
   #beginEndless(): void {
     const { calls } = this.#kernel
     const line = this.#inputBytes(this.#taken, this.#have)
-    this.#endless = new EndlessLine(line, this.#dialect.lineEnd, {
-      reason: REASONS[calls.getEndlessReason() - 1]?.[0],
-      cell: calls.getEndlessCell(),
-      lines: calls.countLines(this.#taken, this.#have),
-    })
+    this.#endless = this.#isArray
+      ? new EndlessElement(line)
+      : new EndlessLine(line, this.#dialect.lineEnd, {
+          reason: REASONS[calls.getEndlessReason() - 1]?.[0],
+          cell: calls.getEndlessCell(),
+          lines: calls.countLines(this.#taken, this.#have),
+        })
     this.#have = 0
     this.#taken = 0
   }
 
+  get #isArray(): boolean {
+    return this.#dialect.json?.form === 'array'
+  }
+
+  #beginTail(): void {
+    const from = this.#kernel.calls.getNext()
+    this.#tail = new JsonTail(this.#dialect.json!.path.length)
+    // The bracket itself is one of what it closes.
+    this.#tail.pass(this.#inputBytes(this.#taken, this.#have), this.#position, from - this.#taken)
+    this.#have = 0
+    this.#taken = 0
+  }
+
+  /** The source ends within an array: what came before that is committed first. */
+  #finishCut(batch: BatchSink): Filled {
+    if (batch.input.length === 0) throw truncated(this.#position)
+    this.#needed = 0
+    return this.#finish(batch, 'full')
+  }
+
   /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
-  #rejectEndless(batch: BatchSink, endless: EndlessLine): void {
-    const { byte, line, record } = this.#position
+  #rejectEndless(batch: BatchSink, endless: EndlessLine | EndlessElement): void {
+    const { record } = this.#position
+    const byte = this.#position.byte + endless.before.bytes
+    const line = this.#position.line + endless.before.lines
+    if (this.#isArray) this.#kernel.calls.setState(JSON_STATES.separator)
     const { reason, cell } = endless.found
     if (reason && isFault(reason)) {
       const errors = [faultError(reason, cell, this.#sound)]
@@ -335,7 +403,7 @@ export class Parser {
     }
     this.#position = {
       byte: byte + endless.length + endless.lineEndLength,
-      line: line + endless.lines + (endless.lineEndLength > 0 ? 1 : 0),
+      line: line + endless.lines + (endless instanceof EndlessLine && endless.lineEndLength > 0 ? 1 : 0),
       record: record + (reason ? 1 : 0),
     }
     this.#endless = undefined
@@ -366,7 +434,14 @@ export class Parser {
     const input = align(output + this.#outputSize + PADDING, 64)
     const scratchSize = align(this.#capacity * textFactor + rowOverhead + PADDING, 64)
     const scratch = align(input + this.#capacity + PADDING, 64)
-    this.#kernel.reserve(scratch + 3 * scratchSize)
+    const cells = align(scratch + 3 * scratchSize, 64)
+    const cellsSize = this.#dialect.json ? this.#capacity + CELL_ROOM + 2 * this.#program.sourceColumns.length : 0
+    this.#kernel.reserve(cells + cellsSize + PADDING)
+    // The cells of records that wait in the index move by as much as the input, which is copied over what was theirs.
+    if (cells > this.#cells && this.#cells > 0)
+      this.#kernel.bytes.copyWithin(cells, this.#cells, this.#cells + cellsSize)
+    this.#cells = cells
+    this.#kernel.calls.setCells(cells, cells + cellsSize)
     this.#kernel.bytes.copyWithin(input, this.#input, this.#input + this.#have)
     this.#input = input
     this.#output = output
@@ -390,19 +465,9 @@ export class Parser {
   }
 }
 
-/** Text of a cell as it stands in the source, without its quotes. */
-function cellText(cell: Buffer, dialect: Dialect): string {
-  const { quote } = dialect
-  const text = cell.toString()
-  if (quote === null || !text.startsWith(quote)) return text
-  const inner = text.slice(1, -1)
-  const mark = dialect.escape ?? quote
-  let unescaped = ''
-  for (let i = 0; i < inner.length; i++) {
-    if (inner[i] === mark && (inner[i + 1] === quote || inner[i + 1] === mark)) i++
-    unescaped += inner[i]
-  }
-  return unescaped
+/** White space that no buffer holds, where it may not be passed over before it ends. */
+function spaceWithoutEnd({ line }: Position, bytes: number): SluiceError {
+  return new SluiceError('SLUICE_CORRUPT', `More than ${bytes} bytes of white space stand behind line ${line}`)
 }
 
 interface Lists {
@@ -414,11 +479,13 @@ interface Lists {
 }
 
 /** The areas of fixed size: a batch takes what is in them after each call. */
-function layLists(start: number, columns: number): Lists {
+function layLists(start: number, columns: number, sourceColumns: number): Lists {
   const errorsSize = (ERRORS + 2 * columns) * ERROR_BYTES
   // The kernel marks a record's start in the entry before its first one.
   const index = start + 64
-  const faults = index + INDEX_ENTRIES * 4 + PADDING
+  // A record of JSON has an entry for each column of the source, and its members without one.
+  const indexSize = Math.max(INDEX_ENTRIES, sourceColumns + 256) * 4
+  const faults = index + indexSize + PADDING
   const rowStarts = align(faults + FAULTS * FAULT_BYTES, 64)
   const rejects = rowStarts + ROWS * 4
   const errors = rejects + REJECTS * REJECT_BYTES
@@ -427,7 +494,7 @@ function layLists(start: number, columns: number): Lists {
   return {
     areas: [
       index,
-      index + INDEX_ENTRIES * 4,
+      index + indexSize,
       faults,
       rowStarts,
       rowStarts,

@@ -1,4 +1,6 @@
 import type { Dialect } from './dialect.ts'
+import type { Fault } from './fault.ts'
+import { JsonReader } from './json-records.ts'
 import { type Position, START } from './position.ts'
 
 /** One field of a record. */
@@ -12,15 +14,19 @@ export interface Cell {
   start: number
   /** Offset just past the field's last byte. */
   end: number
+  /** What the member of an object is; `extra`: one whose key no column has, its whole text. Delimited text has no kinds. */
+  kind?: 'string' | 'number' | 'boolean' | 'null' | 'nested' | 'extra'
 }
 
 /** Why a record could not be taken apart. */
-interface RecordFault {
-  code: 'quote-error' | 'record-too-large'
+export interface RecordFault {
+  code: 'quote-error' | 'record-too-large' | 'json-error'
   /** `quote`: a character follows the closing quote. `unclosed-quote`: the source ended inside the quotes. */
-  reason: 'quote' | 'unclosed-quote' | 'record-too-large'
-  /** Ordinal, from 0, of the field in which reading stopped. */
+  reason: Fault
+  /** Ordinal, from 0, of the field in which reading stopped; in JSON -1 where that is none. */
   cell: number
+  /** JSON: what stands where it is broken. */
+  text?: string
 }
 
 /** A record as it stands in the source. The header, where there is one, is a record like any other. */
@@ -47,6 +53,10 @@ export interface ReadOptions {
   maxRecordBytes?: number
   /** Where in the source the bytes begin; default its start. A byte order mark is skipped at byte 0 only. */
   position?: Position
+  /** JSON: the keys that are cells, in this order. */
+  columns?: readonly string[]
+  /** JSON: whether an array is not at its first element. Default false. */
+  begun?: boolean
 }
 
 export const MAX_RECORD_BYTES = 16 * 1024 * 1024
@@ -67,12 +77,36 @@ export function* readRecords(
   bytes: Uint8Array,
   dialect: Dialect,
   options: ReadOptions = {},
-): Generator<SourceRecord, Pick<Position, 'byte' | 'line'>, undefined> {
+): Generator<SourceRecord, Place, undefined> {
   const { final = true, maxRecordBytes = MAX_RECORD_BYTES, position = START } = options
+  if (dialect.json) {
+    const { columns = [], begun = false } = options
+    return yield* new JsonReader(bytes, dialect.json, { final, maxRecordBytes, position, columns, begun })
+  }
   const reader = new RecordReader(bytes, dialect, final, maxRecordBytes, position)
   for (let record = reader.next(); record !== undefined; record = reader.next()) yield record
   return reader.place
 }
+
+/** Where reading goes on. */
+export interface Place extends Pick<Position, 'byte' | 'line'> {
+  /** JSON: whether the array was closed there, or not even that can be told. */
+  closed?: boolean
+}
+
+/** Reads the records in bytes that are kept by themselves: of a reject, or of a row in a batch. */
+export function readKept(
+  bytes: Uint8Array,
+  dialect: Dialect,
+  columns: readonly string[],
+): Generator<SourceRecord, Place, undefined> {
+  // A position that is not the source's start, where a byte order mark would be skipped.
+  const options = { maxRecordBytes: bytes.length, position: { byte: 1, line: 1, record: 0 }, columns }
+  return readRecords(dialect.json?.form === 'array' ? Buffer.concat([bytes, CLOSING]) : bytes, dialect, options)
+}
+
+/** Of an array: an element has not ended before it, or a comma. */
+const CLOSING = Buffer.from(']')
 
 class RecordReader {
   readonly #bytes: Uint8Array

@@ -37,6 +37,10 @@ export const REASONS = [
   ['quote', 'quote-error'],
   ['record-too-large', 'record-too-large'],
   ['unclosed-quote', 'quote-error'],
+  ['json-syntax', 'json-error'],
+  ['json-record', 'json-error'],
+  ['json-key', 'json-error'],
+  ['json-depth', 'json-error'],
 ] as const satisfies readonly (readonly [string, RejectCode])[]
 
 export type Reason = (typeof REASONS)[number][0]
@@ -53,6 +57,8 @@ export interface ReasonDetail {
   cell?: number
   /** `extra-cell`: cells that a sound record has. */
   expected?: number
+  /** `extra-cell` in JSON: the key that no column has. */
+  key?: string
   /** `record-too-large`: the limit in bytes. */
   limit?: number
 }
@@ -129,11 +135,20 @@ export function describeError(
     case 'missing-cell':
       return 'the record ends before this column'
     case 'extra-cell':
+      if (detail.key !== undefined) return `${quoted(detail.key)} is a key that no column has`
       return `cell ${(detail.cell ?? 0) + 1} is one too many: a record has ${detail.expected} cells`
     case 'quote':
       return 'a character follows the closing quote'
     case 'unclosed-quote':
       return 'the source ends within quotes: the closing quote is missing'
+    case 'json-syntax':
+      return value ? `the record is not JSON: it breaks off at ${cell}` : 'the record is not JSON: it ends too early'
+    case 'json-record':
+      return `${cell} is not an object, as a record must be`
+    case 'json-key':
+      return 'the key stands in the record twice'
+    case 'json-depth':
+      return 'the value is nested more than 512 levels deep'
     case 'record-too-large':
       return `the record is longer than ${detail.limit} bytes`
   }

@@ -1,3 +1,4 @@
+import { extraMember } from '../../src/parse/cell-text.ts'
 import type { Dialect } from '../../src/parse/dialect.ts'
 import { type Position, START } from '../../src/parse/position.ts'
 import { type Cell, MAX_RECORD_BYTES, readRecords, type SourceRecord } from '../../src/parse/records.ts'
@@ -39,7 +40,7 @@ export function twin(bytes: Uint8Array, options: TwinOptions): TwinResult {
   const { program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position = START } = options
   const result: TwinResult = { rows: [], rejects: [], records: 0 }
   let header = dialect.header && position.byte === 0
-  for (const source of readRecords(bytes, dialect, { maxRecordBytes, position })) {
+  for (const source of readRecords(bytes, dialect, { maxRecordBytes, position, columns: program.sourceColumns })) {
     if (header) {
       header = false
       continue
@@ -71,8 +72,9 @@ function judgeRecord(
 ): { row: Stored[]; errors: RejectError[] } {
   const { fault } = source
   if (fault) {
-    const column = fault.code === 'quote-error' ? (program.sourceColumns[fault.cell] ?? null) : null
-    const error = { column, code: fault.code, message: describeError(fault.reason, null, null, { limit }), value: null }
+    const column = fault.code === 'record-too-large' ? null : (program.sourceColumns[fault.cell] ?? null)
+    const message = describeError(fault.reason, null, fault.text ?? null, { limit })
+    const error = { column, code: fault.code, message, value: null }
     return { row: [], errors: [error] }
   }
   // The place of a column among the errors: its cell, or behind all cells where it has none.
@@ -96,6 +98,10 @@ function judgeRecord(
   })
   const expected = program.sourceColumns.length
   source.cells.slice(expected).forEach((cell, index) => {
+    if (cell.kind === 'extra') {
+      found.push({ place: expected + index, error: extraMember(cell.text) })
+      return
+    }
     const detail = { cell: expected + index, expected }
     found.push({ place: expected + index, error: makeError('extra-cell', null, null, cell.text, detail) })
   })
