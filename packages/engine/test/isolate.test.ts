@@ -109,3 +109,70 @@ test('an error that is not a refusal ends it', async () => {
     /server is gone/,
   )
 })
+
+test('where rows may refer to rows behind them, just those are guilty that hang on a guilty one', async () => {
+  // A parent has a smaller number in a random order, so that there are no rings; -1 is a row that is nowhere.
+  const forest = fc.integer({ min: 1, max: 80 }).chain((rows) =>
+    fc.tuple(
+      fc.shuffledSubarray(
+        Array.from({ length: rows }, (_, rank) => rank),
+        { minLength: rows },
+      ),
+      fc.array(fc.nat(), { minLength: rows, maxLength: rows }),
+      fc.uniqueArray(fc.nat(rows - 1), { maxLength: 4 }),
+      fc.uniqueArray(fc.nat(rows - 1), { maxLength: 4 }),
+      fc.boolean(),
+    ),
+  )
+  await fc.assert(
+    fc.asyncProperty(forest, async ([order, picks, orphans, bad, names]) => {
+      const parents = new Map<number, number | undefined>()
+      for (const [place, rank] of order.entries()) {
+        const pick = picks[place]! % (place + 1)
+        parents.set(rank, orphans.includes(rank) ? -1 : pick === place ? undefined : order[pick]!)
+      }
+      const isGood = (rank: number): boolean => {
+        const parent = parents.get(rank)
+        return !bad.includes(rank) && (parent === undefined || (parent !== -1 && isGood(parent)))
+      }
+      const loaded = new Set<number>()
+      let attempts = 0
+      const found = await isolate(order.length, async (from, to) => {
+        attempts++
+        const here = Array.from({ length: to - from }, (_, i) => from + i)
+        const row = here.find((rank) => bad.includes(rank))
+        if (row !== undefined) return { code: 'constraint-error', message: 'bad', column: null, ...(names && { row }) }
+        const all = new Set([...loaded, ...here])
+        const waits = here.some((rank) => parents.get(rank) !== undefined && !all.has(parents.get(rank)!))
+        if (waits) return { code: 'constraint-error', message: 'waits', column: null, waits }
+        for (const rank of here) {
+          assert.ok(!loaded.has(rank))
+          loaded.add(rank)
+        }
+        return undefined
+      })
+      const expected = order.filter((rank) => !isGood(rank)).sort((a, b) => a - b)
+      assert.deepEqual(
+        found.map(({ rank }) => rank),
+        expected,
+      )
+      assert.equal(loaded.size, order.length - expected.length)
+      if (expected.length === 0) assert.equal(attempts, 1)
+    }),
+    { numRuns: 500 },
+  )
+})
+
+test('rows that are refused together are not tried one by one', async () => {
+  let attempts = 0
+  const found = await isolate(1_000, async (from, to) => {
+    attempts++
+    const guilty = Math.max(0, Math.min(to, 600) - Math.max(from, 100))
+    return guilty === 0 ? undefined : { code: 'database-error', message: '', column: null, all: guilty === to - from }
+  })
+  assert.deepEqual(
+    found.map(({ rank }) => rank),
+    Array.from({ length: 500 }, (_, i) => i + 100),
+  )
+  assert.ok(attempts < 40, `${attempts} attempts`)
+})

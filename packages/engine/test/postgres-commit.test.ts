@@ -267,6 +267,23 @@ for (const write of ['copy', 'unnest'] as const) {
   })
 }
 
+test('of a view, rows that its trigger leaves out are told by unnest', async () => {
+  await prepared('id int4')
+  await db.query('CREATE VIEW seen AS SELECT id FROM t')
+  await db.query(`CREATE FUNCTION into_t() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    IF new.id = 3 THEN RETURN NULL; END IF; INSERT INTO t VALUES (new.id); RETURN new; END $$`)
+  await db.query('CREATE TRIGGER into_t INSTEAD OF INSERT ON seen FOR EACH ROW EXECUTE FUNCTION into_t()')
+  await prepareOn('seen', { write: 'unnest', encoding: 'pg-text' })
+  const { rejects, inserted } = await commit(
+    batchOf(
+      rows(5, (rank) => [rank]),
+      { encoding: 'pg-text' },
+    ),
+  )
+  assert.deepEqual([inserted, rejects.map(({ record }) => record)], [4, [4]])
+  assert.deepEqual(await column('SELECT id AS v FROM t ORDER BY id'), [0, 1, 2, 4])
+})
+
 test('few statements find few swallowed rows among many, and one finds a batch of nothing else', async () => {
   await prepared('id int4')
   await db.query(`CREATE OR REPLACE FUNCTION drop_some() RETURNS trigger LANGUAGE plpgsql AS
