@@ -115,6 +115,9 @@ function describe(thrown: unknown): Described {
     const headers: Record<string, string> = status === 503 ? { 'retry-after': '5' } : {}
     return { status, code: error.code, detail: detailOf(error), headers }
   }
+  if (error instanceof Error && error.name === 'AbortError') {
+    return { status: 503, detail: 'The server is closing; try again', headers: { 'retry-after': '5' } }
+  }
   // What Fastify and its plugins throw has a status; only their words for 4xx are meant for clients.
   const { statusCode, message, code } = error as { statusCode?: number; message?: string; code?: string }
   if (code === 'FST_ERR_CTP_INVALID_MEDIA_TYPE') return { status: 415, detail: UNKNOWN_TYPE, headers: {} }

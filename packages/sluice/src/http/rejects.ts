@@ -6,7 +6,7 @@ import type { Upload } from '../jobs/upload.ts'
 import { rejectJson, rejectLines } from '../reject-json.ts'
 import { acceptFiles, FILE_TYPES, receive } from './body.ts'
 import { Problem } from './problem.ts'
-import { type App, type Context, clientSignal, readUpload } from './routes.ts'
+import { type App, type Context, readUpload, signalOf } from './routes.ts'
 import { problems, RejectPage, ReplayReceipt, UploadParams } from './schemas.ts'
 
 const PageQuery = Type.Object(
@@ -76,7 +76,8 @@ export function rejectRoutes(app: App, { service }: Context): void {
 }
 
 /** To be registered in a scope of its own: files are bodies here. */
-export function replayRoutes(app: App, { config, service }: Context, done: () => void): void {
+export function replayRoutes(app: App, context: Context, done: () => void): void {
+  const { config, service } = context
   acceptFiles(app)
   app.post(
     '/upload/:uploadId/replay',
@@ -92,7 +93,7 @@ export function replayRoutes(app: App, { config, service }: Context, done: () =>
     async (request, reply) => {
       const { uploadId } = await readUpload(service, request, request.params.uploadId)
       const { file } = await receive(request, config)
-      const receipt = await service.replay(uploadId, file, clientSignal(reply))
+      const receipt = await service.replay(uploadId, file, signalOf(reply, context))
       return { uploadId: receipt.jobId, ...receipt }
     },
   )

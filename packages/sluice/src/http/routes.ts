@@ -12,6 +12,8 @@ export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, Fasti
 export interface Context {
   config: ServiceConfig
   service: JobService
+  /** Aborted when the server closes. */
+  closing: AbortSignal
 }
 
 /** Whose uploads the client may see: its own; without keys, all. */
@@ -33,11 +35,11 @@ export function noteUpload(request: FastifyRequest, uploadId: string): void {
   request.log = request.log.child({ uploadId })
 }
 
-/** Aborted when the client goes away before it has its answer. */
-export function clientSignal(reply: FastifyReply): AbortSignal {
-  const abort = new AbortController()
+/** Aborted when the client goes away before it has its answer, and when the server closes. */
+export function signalOf(reply: FastifyReply, { closing }: Context): AbortSignal {
+  const gone = new AbortController()
   reply.raw.once('close', () => {
-    if (!reply.raw.writableFinished) abort.abort()
+    if (!reply.raw.writableFinished) gone.abort()
   })
-  return abort.signal
+  return AbortSignal.any([gone.signal, closing])
 }

@@ -21,15 +21,18 @@ import { uploadRoutes } from './uploads.ts'
 const HEAD_TIMEOUT_MS = 15_000
 /** Bytes of a head. */
 const HEAD_BYTES = 16 * 1024
+/** How long clients may take to read their last answer when the server closes. */
+const CLOSE_WITHIN_MS = 10_000
 /** How long a client that was refused may go on to send, so that it finds the time to read why. */
 const LINGER_MS = 2_000
 
 /**
- * The HTTP server, ready to listen. It owns no upload and keeps none: closing it ends connections, and nothing else.
+ * The HTTP server, ready to listen. Closing it ends what comes in and what waits, each with an answer; loads are the service's.
  * @throws what Fastify throws for routes that cannot be made
  */
-export async function createServer(context: Context): Promise<App> {
-  const { config } = context
+export async function createServer({ config, service }: Omit<Context, 'closing'>): Promise<App> {
+  const closing = new AbortController()
+  const context: Context = { config, service, closing: closing.signal }
   const app: App = fastify({
     logger: {
       level: config.logLevel,
@@ -42,7 +45,7 @@ export async function createServer(context: Context): Promise<App> {
     // What is not in a schema is refused, not taken away in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
     http: { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
-    forceCloseConnections: true,
+    forceCloseConnections: 'idle',
     schemaErrorFormatter: ([error], part) => new Problem(400, `${part}: ${sentenceOf(error)}`),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),
     clientErrorHandler: refuseConnection,
@@ -57,6 +60,10 @@ export async function createServer(context: Context): Promise<App> {
       'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
       'cross-origin-resource-policy': 'same-origin',
     })
+  })
+  app.addHook('preClose', async () => {
+    closing.abort()
+    setTimeout(() => app.server.closeAllConnections(), CLOSE_WITHIN_MS).unref()
   })
   const registry = watchRequests(app)
   logRequests(app)

@@ -5,7 +5,7 @@ import { Type } from 'typebox'
 import type { Upload, UploadRequest, UploadStart } from '../jobs/upload.ts'
 import { acceptFiles, FILE_TYPES, type Fields, type Incoming, receive } from './body.ts'
 import { Problem, sentenceOf } from './problem.ts'
-import { type App, type Context, clientSignal, noteUpload, viewerOf } from './routes.ts'
+import { type App, type Context, noteUpload, signalOf, viewerOf } from './routes.ts'
 import { Accepted, problems, Receipt, UploadId } from './schemas.ts'
 import { Settings, uploadRequest } from './settings.ts'
 
@@ -43,7 +43,8 @@ export const Form = Type.Object({
 })
 
 /** To be registered in a scope of its own: files are bodies here. */
-export function uploadRoutes(app: App, { config, service }: Context, done: () => void): void {
+export function uploadRoutes(app: App, context: Context, done: () => void): void {
+  const { config, service } = context
   acceptFiles(app)
   app.post(
     '/upload',
@@ -63,6 +64,7 @@ export function uploadRoutes(app: App, { config, service }: Context, done: () =>
     },
     async (request, reply) => {
       const { mode = 'staged', wait, uploadId, ...given } = request.query
+      const signal = signalOf(reply, context)
       const incoming = await receive(request, config)
       const start = startOf(request, incoming, uploadId?.toLowerCase())
       const decide = (fields: Fields): Promise<UploadRequest> =>
@@ -70,7 +72,6 @@ export function uploadRoutes(app: App, { config, service }: Context, done: () =>
 
       if (mode === 'direct') {
         const asked = await decide(incoming.fields)
-        const signal = clientSignal(reply)
         const { receipt } = await service.direct(start, asked, endingWithFile(incoming), { signal })
         noteUpload(request, receipt.jobId)
         return reply.send(toReceipt(receipt))
@@ -82,11 +83,11 @@ export function uploadRoutes(app: App, { config, service }: Context, done: () =>
         start,
         incoming.file,
         async () => decide(joined(incoming.fields, await incoming.rest())),
-        clientSignal(reply),
+        signal,
       )
       noteUpload(request, upload.uploadId)
       if (wait) {
-        const settled = await service.settled(upload.uploadId, clientSignal(reply))
+        const settled = await service.settled(upload.uploadId, signal)
         return reply.send(toReceipt(await receiptOf(settled)))
       }
       const status = upload.state === 'receiving' ? 'uploaded' : upload.state
