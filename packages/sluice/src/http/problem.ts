@@ -136,6 +136,7 @@ function describe(thrown: unknown): Described {
 function detailOf({ code, message }: SluiceError): string {
   if (code === 'SLUICE_CONFIG') return 'The server is configured wrong; its log says how'
   if (code === 'SLUICE_STORAGE') return 'The storage of uploads does not answer; try again later'
+  if (code === 'SLUICE_DATABASE') return 'The database failed; the log of the server says why under this instance'
   if (code === 'SLUICE_CONNECT') return 'The database cannot be reached; try again later'
   return message
 }

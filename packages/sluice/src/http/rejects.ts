@@ -34,11 +34,11 @@ export function rejectRoutes(app: App, { service }: Context): void {
       },
     },
     async (request) => {
-      const { uploadId } = await readUpload(service, request, request.params.uploadId)
+      const { uploadId, job } = await readUpload(service, request, request.params.uploadId)
       const { after = 0, limit = 100 } = request.query
       const rejects = await service.rejects(uploadId, { after, limit })
       const next = rejects.length < limit ? null : rejects.at(-1)!.record
-      return { rejects: rejects.map(rejectJson), next }
+      return { rejects: rejects.map((reject) => rejectJson(job, reject)), next }
     },
   )
 
@@ -62,7 +62,7 @@ export function rejectRoutes(app: App, { service }: Context): void {
       async (request, reply) => {
         const { uploadId } = request.params as { uploadId: string }
         const upload = await readUpload(service, request, uploadId)
-        const lines = form === 'csv' ? csvOf(upload) : rejectLines(service.allRejects(upload.uploadId))
+        const lines = form === 'csv' ? csvOf(upload) : rejectLines(upload.job, service.allRejects(upload.uploadId))
         return download(reply, type, `rejects-${upload.uploadId}.${form}`, lines)
       },
     )
