@@ -183,7 +183,14 @@ async function loadSource(
   const transcoder = new Transcoder(charset, source.read(from.byte, known), from.byte)
   // The parser counts the bytes of the text; what leaves is told in those of the source.
   const translation = new Translation(charset, from.byte)
-  const parsing = { program, dialect: head.dialect, encoding, maxRecordBytes, position: from }
+  const parsing = {
+    program,
+    dialect: head.dialect,
+    encoding,
+    maxRecordBytes,
+    position: from,
+    begun: from.byte > head.start.byte,
+  }
   const parser = options.map ? new MappedParser({ ...parsing, map: options.map }) : new Parser(parsing)
   const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
   let batchRows = options.batchRows ?? Math.min(mostRows, FIRST_BATCH_ROWS)

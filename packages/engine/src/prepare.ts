@@ -15,12 +15,16 @@ import type { Dialect } from './parse/dialect.ts'
 import { type Position, START } from './parse/position.ts'
 import { readRecords, type SourceRecord } from './parse/records.ts'
 import { sniff } from './parse/sniff.ts'
+import { type JsonHead, sniffJson } from './parse/sniff-json.ts'
 import { headerByOrder } from './schema/header.ts'
+import { headerOfKeys } from './schema/header-json.ts'
 import { inferSchema } from './schema/infer.ts'
+import { inferJsonSchema } from './schema/infer-json.ts'
 import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
+import type { Program } from './schema/program.ts'
 import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
-import type { Source } from './source/source.ts'
+import type { Head, Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { retry } from './write/retry.ts'
@@ -28,6 +32,8 @@ import { dropStaging } from './write/staging.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
+/** An array of JSON may begin behind the sample. */
+const MOST_SAMPLE_BYTES = 16 * 1024 * 1024
 /** PostgreSQL cuts longer names in silence (NAMEDATALEN - 1). */
 const POSTGRES_NAME_BYTES = 63
 /** https://www.postgresql.org/docs/current/ddl-system-columns.html; other spellings are names like any other. */
@@ -150,10 +156,12 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
   const before = await database.describe(table)
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues
   const given = { ...options.dialect, ...(nullWords && { nullWords }) }
-  const head = await headOf(sources[0]!, given, (cells) => headerByOrder(cells, schema, before), notice)
+  const headerFor = (cells: number, keys?: string[]): string[] =>
+    keys ? headerOfKeys(keys, schema, before, filledColumns(options)) : headerByOrder(cells, schema, before)
+  const head = await headOf(sources[0]!, given, headerFor, notice)
   const inferred =
     // A schema that was given decides everything.
-    options.schema ? null : inferSchema(head.header, sampleCells(head), head.dialect.nullWords).schema
+    options.schema ? null : inferredFrom(head)
   const plan = planFor(options, database, head, {
     jobId,
     file: sources[0]!.name,
@@ -162,6 +170,7 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
     target: before,
   })
   for (const message of plan.notices) notice(message)
+  head.dialect = settleJson(head.dialect, plan.program, options)
   const settings: Settings = {
     asked: askedOf(options),
     dialect: head.dialect,
@@ -302,21 +311,32 @@ function planFor(
 
 /**
  * Reads dialect and header of a source.
- * @param headerFor Names the columns of a source that does not name them.
+ * @param headerFor Names the columns of a source that does not name them, and of one of JSON, from its keys.
  * @param notice Told what was found out.
  * @throws SluiceError SLUICE_SOURCE_EMPTY, SLUICE_DIALECT
  */
 export async function headOf(
   source: Source,
   given: Partial<Dialect>,
-  headerFor: (cells: number) => string[],
+  headerFor: (cells: number, keys?: string[]) => string[],
   notice?: (message: string) => void,
+  sampleBytes = SAMPLE_BYTES,
 ): Promise<SourceHead> {
-  const stored = await source.head(SAMPLE_BYTES)
+  const stored = await source.head(sampleBytes)
   const { complete } = stored
   if (stored.bytes.length === 0)
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
   const { charset, text: bytes } = headText(stored, given.encoding, source.name, notice)
+  const json = sniffJson(bytes, complete, { ...given, encoding: charset.name })
+  if (json === 'more') {
+    if (sampleBytes < MOST_SAMPLE_BYTES) return headOf(source, given, headerFor, notice, sampleBytes * 8)
+    const message = `The array of ${source.name} does not begin in its first ${MOST_SAMPLE_BYTES} bytes`
+    throw new SluiceError('SLUICE_DIALECT', message)
+  }
+  if (json) {
+    notice?.(`${source.name}: ${json.evidence}`)
+    return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, source.name)
+  }
   const { dialect, start, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
@@ -377,6 +397,43 @@ function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): 
     },
   ).drop(1)
   return next?.line ?? header.line
+}
+
+function headOfJson(
+  { dialect, start }: JsonHead,
+  { bytes, complete }: Head,
+  header: string[],
+  charset: Charset,
+  name: string,
+): SourceHead {
+  if (header.length === 0)
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} has no object with a key, so there is no column to load`)
+  const sample = () =>
+    readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start, columns: header })
+  const byte = charset.sourceLength(bytes.subarray(0, start.byte))
+  return { dialect, header, start: { ...start, byte }, sample }
+}
+
+function inferredFrom(head: SourceHead): TableSchema {
+  const { header, dialect } = head
+  const cells = sampleCells(head)
+  return (dialect.json ? inferJsonSchema(header, cells) : inferSchema(header, cells, dialect.nullWords)).schema
+}
+
+/** Columns that get their values from elsewhere than a key of their name. */
+function filledColumns({ set, rename, provenance }: LoadOptions): string[] {
+  return [...Object.keys(set ?? {}), ...Object.values(rename ?? {}), ...(provenance ? PROVENANCE : [])]
+}
+
+const PROVENANCE = ['_job', '_file', '_line']
+
+/** The dialect of a source of JSON, with what only its plan tells. */
+function settleJson(dialect: Dialect, { columns, sourceColumns }: Program, { unknownColumns }: LoadOptions): Dialect {
+  if (!dialect.json) return dialect
+  const kept = columns.flatMap(({ type, from }) =>
+    'cell' in from && type.kind === 'json' ? sourceColumns[from.cell]! : [],
+  )
+  return { ...dialect, json: { ...dialect.json, kept, ignoresUnknown: unknownColumns === 'ignore' } }
 }
 
 function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {

@@ -1,4 +1,4 @@
-import { readRecords } from './parse/records.ts'
+import { readKept } from './parse/records.ts'
 import type { PlacedReject, RejectError } from './reject/reject.ts'
 import { escapeBytes, guard, guardedName, isFormula, latin } from './rejects-cell.ts'
 import { headerOf, layoutOf } from './rejects-layout.ts'
@@ -77,7 +77,7 @@ export function rejectCells(shape: Shape) {
   const nothing: RejectCell = { text: '', isNull: true }
   return ({ raw, segment }: Pick<PlacedReject, 'raw' | 'segment'>): { cells: RejectCell[]; isWhole: boolean } => {
     const header = headerOf(shape, segment)
-    const [parsed] = readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE })
+    const [parsed] = readKept(raw, dialect, header)
     if (!parsed || parsed.fault) {
       const whole = { text: Buffer.from(raw).toString('latin1'), isNull: false }
       return { cells: header.map((_, i) => (i === 0 ? whole : nothing)), isWhole: true }
@@ -87,16 +87,14 @@ export function rejectCells(shape: Shape) {
       isNull: !quoted && dialect.nullWords.includes(text),
     }))
     const cells = header.map((_, i) => read[i] ?? nothing)
-    if (read.length > header.length) {
+    // A key that no column has is named in the message; joined to another's value it would spoil that.
+    if (read.length > header.length && !dialect.json) {
       const rest = read.slice(header.length - 1).map(({ text }) => text)
       cells[header.length - 1] = { text: rest.join(dialect.delimiter), isNull: false }
     }
     return { cells, isWhole: false }
   }
 }
-
-/** A position that is not the source's start, where a byte order mark would be skipped. */
-const INSIDE = { byte: 1, line: 1, record: 0 }
 
 /** A CSV of rejects, a page of lines at a time. */
 export async function* rejectsCsv(

@@ -1,7 +1,8 @@
 import type { StoredReject } from './checkpoint/job.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { CSV } from './parse/dialect.ts'
-import { type Cell, readRecords } from './parse/records.ts'
+import { extraMember } from './parse/cell-text.ts'
+import { type Cell, readKept } from './parse/records.ts'
 import { codeOf, describeError, type Reason } from './reject/messages.ts'
 import { ERRORS_LIMIT, type Reject, type RejectError } from './reject/reject.ts'
 import { needsQuotes, rejectCells } from './rejects-csv.ts'
@@ -31,13 +32,16 @@ export function composer(
   const printed = rejectCells(settings)
 
   const fromRaw = (raw: Uint8Array, header: string[]): string[] | RejectError[] => {
-    const records = [...readRecords(raw, dialect, { maxRecordBytes: raw.length, position: INSIDE }).take(2)]
+    const records = [...readKept(raw, dialect, header).take(2)]
     const [only] = records
     if (records.length !== 1 || !only) {
       const what = records.length === 0 ? 'is empty' : 'holds more than one record'
-      return [{ column: null, code: 'quote-error', message: `the corrected text ${what}`, value: null }]
+      const code = dialect.json ? 'json-error' : 'quote-error'
+      return [{ column: null, code, message: `the corrected text ${what}`, value: null }]
     }
-    if (only.fault) return [errorOf(only.fault.reason, header[only.fault.cell] ?? null)]
+    if (only.fault) return [errorOf(only.fault.reason, header[only.fault.cell] ?? null, { value: only.fault.text })]
+    const extras = only.cells.filter(({ kind }) => kind === 'extra')
+    if (extras.length > 0) return extras.slice(0, ERRORS_LIMIT).map(({ text }) => extraMember(text))
     return miscounted(only.cells, header) ?? only.cells.map((cell) => cellOf(cell, dialect))
   }
 
@@ -73,9 +77,6 @@ export function composer(
   }
 }
 
-/** A position that is not the source's start, where a byte order mark would be skipped. */
-const INSIDE = { byte: 1, line: 1, record: 0 }
-
 /** A cell in a column that the record's own source does not have: where it should go, nobody knows. */
 function strangeError(column: string, { source }: StoredReject): RejectError {
   const message = `${source ?? 'the source of this record'} does not have this column: leave the cell empty`
@@ -109,9 +110,9 @@ function cutError({ rawLength, raw }: Reject): RejectError {
 function errorOf(
   reason: Reason,
   column: string | null,
-  detail: { cell?: number; expected?: number } = {},
+  { value = null, ...detail }: { cell?: number; expected?: number; value?: string | null | undefined } = {},
 ): RejectError {
-  return { column, code: codeOf(reason), message: describeError(reason, null, null, detail), value: null }
+  return { column, code: codeOf(reason), message: describeError(reason, null, value, detail), value: null }
 }
 
 function quote(cell: string): string {

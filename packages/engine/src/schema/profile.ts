@@ -42,6 +42,8 @@ const KEYS: readonly (keyof Profile)[] = [
   'provenance',
 ]
 const DIALECT_KEYS: readonly (keyof Dialect)[] = [
+  'format',
+  'jsonPath',
   'delimiter',
   'quote',
   'escape',
@@ -112,6 +114,8 @@ function parseDialect(read: JsonReader, value: unknown, document: string): Parti
   const at = (key: keyof Dialect) => [`dialect.${key}`, given.get(key)] as const
   const char = (key: keyof Dialect) => (given.get(key) === null ? null : read.string(...at(key)))
   return defined<Partial<Dialect>>({
+    format: read.oneOf(...at('format'), ['delimited', 'json', 'ndjson']),
+    jsonPath: read.string(...at('jsonPath')),
     delimiter: read.string(...at('delimiter')),
     quote: char('quote'),
     escape: char('escape'),

@@ -1,8 +1,7 @@
 import { charsetOf } from '../decode/encodings.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
-import type { Position } from '../parse/position.ts'
-import { readRecords, type SourceRecord } from '../parse/records.ts'
+import { readKept, type SourceRecord } from '../parse/records.ts'
 import { cutValue } from '../reject/messages.ts'
 import { RAW_LIMIT, type Reject, type RejectError } from '../reject/reject.ts'
 import type { LoadPlan, Outcome } from './database.ts'
@@ -27,6 +26,7 @@ export function rejectRows(
   naming: Naming,
 ): Reject[] {
   const { rows, input, rowStarts, rejects, from } = batch
+  const sourceColumns = sourceColumnsOf(naming)
   const { lineEnd, encoding } = naming.dialect
   const charset = charsetOf(encoding)
   let counted = 0
@@ -43,8 +43,8 @@ export function rejectRows(
     while (refused < rejects.length && rejects[refused]!.byteOffset < byteOffset) refused++
     // Blank lines, comments and records that the checks refused may stand between this row and the next.
     const bytes = input.subarray(start, rank + 1 < rows ? rowStarts[rank + 1]! : input.length)
-    const [record] = readRecords(bytes, naming.dialect, { maxRecordBytes: bytes.length, position: INSIDE })
-    const length = (record?.end ?? INSIDE.byte + bytes.length) - INSIDE.byte
+    const [record] = readKept(bytes, naming.dialect, sourceColumns)
+    const length = record ? record.end - record.byteOffset : bytes.length
     return {
       record: from.record + rank + refused + 1,
       line,
@@ -57,8 +57,12 @@ export function rejectRows(
   })
 }
 
-/** A position that is not the source's start, where a byte order mark would be skipped. */
-const INSIDE: Position = { byte: 1, line: 1, record: 0 }
+/** The columns of the source that are loaded, each in its place. */
+function sourceColumnsOf({ origins }: Naming): string[] {
+  const columns: string[] = []
+  for (const { cell, header } of origins) if (cell !== null) columns[cell] = header
+  return Array.from(columns, (name) => name ?? '')
+}
 
 function errorOf({ column, code, message }: Refusal, record: SourceRecord | undefined, naming: Naming): RejectError {
   const origin = column === null ? undefined : naming.origins[naming.names.indexOf(column)]

@@ -17,7 +17,8 @@ interface LoadFlags {
   table?: string
   schema?: string
   profile?: string
-  format?: 'csv' | 'tsv'
+  format?: 'csv' | 'tsv' | 'json' | 'ndjson'
+  jsonPath?: string
   delimiter?: string
   quote?: string
   escape?: string
@@ -63,7 +64,9 @@ export function addLoad(program: Command, config: Config): void {
   const command = program
     .command('load')
     .summary('load files into a table')
-    .description('Load CSV files into a table. Records that do not fit are kept aside with their reasons.')
+    .description(
+      'Load CSV, JSON and NDJSON files into a table. Records that do not fit are kept aside with their reasons.',
+    )
     .argument('<file...>', 'files, patterns in quotes, or - for standard input')
     .addHelpText('after', EXAMPLES)
 
@@ -73,7 +76,8 @@ export function addLoad(program: Command, config: Config): void {
   command.addOption(new Option('--mode <mode>', 'replace swaps all rows of the table').choices(['append', 'replace']))
 
   command.optionsGroup('How to read (default: found out and printed):')
-  command.addOption(new Option('--format <format>', 'how cells are separated').choices(['csv', 'tsv']))
+  command.addOption(new Option('--format <format>', 'what the source is').choices(['csv', 'tsv', 'json', 'ndjson']))
+  command.option('--json-path <keys>', 'the keys that lead to the array of a JSON document, a.b')
   command.option('--delimiter <char>', 'one character, or tab', read.oneByte('--delimiter'))
   command.option('--quote <char>', 'one character, or none', read.oneByteOrNone('--quote'))
   command.option(
@@ -232,6 +236,14 @@ function refuseContradictions(flags: LoadFlags): void {
   if (flags.format !== undefined && flags.delimiter !== undefined) {
     throw usageError('--format says what separates the cells, and so does --delimiter; give one of them')
   }
+  const isJson = flags.format === 'json' || flags.format === 'ndjson' || flags.jsonPath !== undefined
+  const ofText = (['quote', 'escape', 'comment', 'header', 'null', 'delimiter'] as const).find(
+    (flag) => flags[flag] !== undefined,
+  )
+  if (isJson && ofText !== undefined) throw usageError(`--${ofText} is for delimited text, and means nothing in JSON`)
+  if (flags.jsonPath !== undefined && flags.format !== undefined && flags.format !== 'json') {
+    throw usageError(`--json-path is for --format json, not ${flags.format}`)
+  }
   const renamed = [...(flags.map?.keys() ?? [])]
   const left = renamed.find((header) => flags.skip?.includes(header))
   if (left !== undefined) throw usageError(`"${left}" cannot be both mapped (--map) and left out (--skip)`)
@@ -252,9 +264,12 @@ function refuseOverwriting({ rejects, source }: LoadOptions): void {
 }
 
 function dialectOf(flags: LoadFlags): Partial<Dialect> {
-  const byFormat = { csv: ',', tsv: '\t' } as const
+  const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined } as const
+  const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
   return definedOf({
     delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
+    format: flags.format && formats[flags.format],
+    jsonPath: flags.jsonPath,
     quote: flags.quote === '' ? null : flags.quote,
     escape: flags.escape === '' ? null : flags.escape,
     comment: flags.comment === '' ? null : flags.comment,
