@@ -25,6 +25,8 @@ interface LoadFlags {
   comment?: string
   header?: boolean
   null?: string[]
+  encoding?: string
+  maxDecodedBytes?: number
   maxRecordBytes?: number
   limit?: number
   map?: Map<string, string>
@@ -67,7 +69,7 @@ export function addLoad(program: Command, config: Config): void {
     .description(
       'Load CSV, JSON and NDJSON files into a table. Records that do not fit are kept aside with their reasons.',
     )
-    .argument('<file...>', 'files, patterns in quotes, or - for standard input')
+    .argument('<file...>', 'files, patterns in quotes, s3://bucket/key, or - for standard input')
     .addHelpText('after', EXAMPLES)
 
   command.optionsGroup('Where to:')
@@ -86,10 +88,16 @@ export function addLoad(program: Command, config: Config): void {
     read.oneByteOrNone('--escape'),
   )
   command.option('--comment <char>', 'lines that begin with it are skipped', read.oneByteOrNone('--comment'))
+  command.option('--encoding <name>', 'utf-16le, windows-1252, … (default: UTF-16 is found out, else utf-8)')
   command.option('--header', 'the first record holds the names')
   command.option('--no-header', 'the first record is data already')
   command.option('--null <text>', 'an unquoted cell that is NULL; repeatable (default: the empty one)', read.repeated())
   command.option('--max-record-bytes <size>', 'longest record (default: 16MB)', read.byteCount('--max-record-bytes'))
+  command.option(
+    '--max-decoded-bytes <size>',
+    'what a compressed file may grow to (default: 250 times its size, at least 100MB)',
+    read.byteCount('--max-decoded-bytes'),
+  )
   command.option('--limit <n>', 'stop after so many records', read.wholeNumber('--limit', 1))
 
   command.optionsGroup('What it means:')
@@ -196,7 +204,7 @@ async function loadOptions(
 ): Promise<LoadOptions> {
   refuseContradictions(flags)
   const to = databaseUrl(flags.to, config)
-  const sources = await openSources(words, signal)
+  const sources = await openSources(words, config, signal)
   const profile = flags.profile === undefined ? {} : await readProfile(flags.profile, config.profilesFolder)
   const options: LoadOptions = {
     ...profile,
@@ -217,6 +225,7 @@ async function loadOptions(
       provenance: flags.provenance,
       unknownColumns: flags.unknownColumns,
       maxRecordBytes: flags.maxRecordBytes,
+      maxDecodedBytes: flags.maxDecodedBytes,
       limit: flags.limit,
       restart: flags.restart,
     }),
@@ -267,6 +276,7 @@ function dialectOf(flags: LoadFlags): Partial<Dialect> {
   const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined } as const
   const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
   return definedOf({
+    encoding: flags.encoding,
     delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
     format: flags.format && formats[flags.format],
     jsonPath: flags.jsonPath,

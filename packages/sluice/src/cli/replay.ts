@@ -54,7 +54,7 @@ async function runReplay(file: string, flags: ReplayFlags, config: Config): Prom
     () => process.stderr.write('sluice: stopping behind the transaction in flight; interrupt again to stop at once\n'),
     () => undefined,
   )
-  const { source } = await openSources([file], interrupt.signal)
+  const { source } = await openSources([file], config, interrupt.signal)
   if (Array.isArray(source)) throw usageError(`${file} stands for ${source.length} files; replay takes one`)
   try {
     const receipt = await replay({ source, jobId: job.toLowerCase(), to, write, signal: interrupt.signal })

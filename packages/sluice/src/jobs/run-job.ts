@@ -57,7 +57,7 @@ export async function runJob(
   } catch (error) {
     const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'
     const message = withoutPassword((error as Error).message)
-    if (NOT_FAILED.has(code)) {
+    if (NOT_FAILED.has(code) || signal.aborted) {
       log.info({ code, reason: message }, 'stopped')
       return
     }

@@ -78,7 +78,7 @@ class LocalStorage implements ObjectStorage {
         yield chunk
       }
     } catch (cause) {
-      if (signal?.aborted) throw signal.reason
+      if (signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', `Interrupted while ${key} was read`)
       throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${key} failed at byte ${at}: ${(cause as Error).message}`, {
         cause,
       })
@@ -90,7 +90,8 @@ class LocalStorage implements ObjectStorage {
   async stat(key: string): Promise<StoredObject | undefined> {
     return this.#told('be looked into', async () => {
       const info = await orUndefined(stat(this.#pathOf(key)))
-      return info?.isFile() ? { key, bytes: info.size, modified: info.mtime } : undefined
+      if (!info?.isFile()) return undefined
+      return { key, bytes: info.size, modified: info.mtime, version: String(info.mtimeMs) }
     })
   }
 

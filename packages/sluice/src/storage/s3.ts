@@ -77,10 +77,8 @@ class S3Storage implements ObjectStorage {
       queueSize: PARTS_AT_ONCE,
       leavePartsOnError: false,
     })
-    const abort = () => {
-      stream.destroy(signal?.reason instanceof Error ? signal.reason : new Error('aborted'))
-      void upload.abort()
-    }
+    // Not by upload.abort(), which does not wait until the parts are gone.
+    const abort = () => stream.destroy(new Error('aborted'))
     signal?.addEventListener('abort', abort, { once: true })
     try {
       await upload.done()
@@ -112,7 +110,7 @@ class S3Storage implements ObjectStorage {
         if (at === version.bytes) return
         throw new Error(`it ended at byte ${at} of ${version.bytes}`)
       } catch (error) {
-        if (signal?.aborted) throw signal.reason
+        if (signal?.aborted) throw interrupted(key)
         if (error instanceof SluiceError) throw error
         refuseLasting(error, `${this.label}/${key}`)
         breaks = at > before ? 1 : breaks + 1
@@ -124,7 +122,7 @@ class S3Storage implements ObjectStorage {
           )
         }
         await delay(Math.min(LONGEST_WAIT_MS, 50 * 2 ** breaks), undefined, { ...(signal && { signal }) }).catch(() => {
-          throw signal!.reason
+          throw interrupted(key)
         })
       }
     }
@@ -133,7 +131,7 @@ class S3Storage implements ObjectStorage {
   async stat(key: string): Promise<StoredObject | undefined> {
     try {
       const head = await this.#client.send(new HeadObjectCommand({ Bucket: this.#bucket, Key: key }))
-      return { key, bytes: head.ContentLength ?? 0, modified: head.LastModified ?? new Date(0) }
+      return toObject(key, head.ContentLength, head)
     } catch (error) {
       // An answer to HEAD has no body, so a missing bucket looks like a missing object.
       if (statusOf(error) === 404) return undefined
@@ -155,8 +153,8 @@ class S3Storage implements ObjectStorage {
         { client: this.#client },
         { Bucket: this.#bucket, Prefix: prefix },
       )) {
-        for (const { Key, Size, LastModified } of page.Contents ?? []) {
-          yield { key: Key!, bytes: Size ?? 0, modified: LastModified ?? new Date(0) }
+        for (const { Key, Size, LastModified, ETag } of page.Contents ?? []) {
+          yield toObject(Key!, Size, { LastModified, ETag })
         }
       }
     } catch (error) {
@@ -233,6 +231,19 @@ class S3Storage implements ObjectStorage {
     const { name, message } = cause as Error
     return new SluiceError('SLUICE_STORAGE', `${this.label} ${what}: ${message || name}`, { cause })
   }
+}
+
+function toObject(
+  key: string,
+  bytes: number | undefined,
+  { LastModified, ETag }: { LastModified?: Date | undefined; ETag?: string | undefined },
+): StoredObject {
+  const modified = LastModified ?? new Date(0)
+  return { key, bytes: bytes ?? 0, modified, version: ETag ?? modified.toISOString() }
+}
+
+function interrupted(key: string): SluiceError {
+  return new SluiceError('SLUICE_INTERRUPTED', `Interrupted while ${key} was read`)
 }
 
 const statusOf = (error: unknown) => (error instanceof S3ServiceException ? error.$metadata.httpStatusCode : undefined)

@@ -1,0 +1,59 @@
+import { once } from 'node:events'
+import { type AddressInfo, connect, createServer, type Server, type Socket } from 'node:net'
+
+/** A TCP proxy that cuts connections, as networks do. */
+export class CuttingProxy {
+  /** Cuts the next connections, each after so many bytes of the server; then lets the others be. */
+  cutAfter: number[] = []
+  cuts = 0
+  readonly url: string
+  readonly #server: Server
+  readonly #sockets = new Set<Socket>()
+
+  static async start(url: string): Promise<CuttingProxy> {
+    const server = createServer()
+    server.listen(0, '127.0.0.1')
+    await once(server, 'listening')
+    return new CuttingProxy(new URL(url), server)
+  }
+
+  constructor(target: URL, server: Server) {
+    this.#server = server
+    this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
+    server.on('connection', (client) => this.#serve(client, connect(Number(target.port), target.hostname)))
+  }
+
+  async close(): Promise<void> {
+    for (const socket of this.#sockets) socket.destroy()
+    this.#server.close()
+    await once(this.#server, 'close')
+  }
+
+  #serve(client: Socket, server: Socket): void {
+    let passed = 0
+    for (const socket of [client, server]) {
+      this.#sockets.add(socket)
+      socket.on('error', () => undefined)
+      socket.on('close', () => {
+        this.#sockets.delete(socket)
+        client.destroy()
+        server.destroy()
+      })
+    }
+    client.pipe(server)
+    server.on('data', (bytes) => {
+      passed += bytes.length
+      const [limit] = this.cutAfter
+      if (limit !== undefined && passed >= limit) {
+        this.cutAfter.shift()
+        this.cuts++
+        client.resetAndDestroy()
+        return
+      }
+      if (!client.write(bytes)) {
+        server.pause()
+        client.once('drain', () => server.resume())
+      }
+    })
+  }
+}
