@@ -180,6 +180,7 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
   })
 
   test('a load whose job is cancelled meanwhile stops, and the job stays CANCELLED', TIMEOUT, async (t) => {
+    await createTables(db, db.kind)
     process.env.SLUICE_LEASE_SECONDS = '1'
     t.after(() => delete process.env.SLUICE_LEASE_SECONDS)
     const jobs = new JobStore(db)
