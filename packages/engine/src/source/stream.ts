@@ -65,6 +65,9 @@ class StreamSource implements Source {
     interrupted.catch(() => undefined)
     try {
       while (length < bytes && !this.#ended) {
+        // Where it was looked at before, something is there already.
+        if (length > 0) patience ??= delay(HEAD_WAIT_MS, 'late' as const, { signal: giveUp.signal })
+        patience?.catch(() => undefined)
         this.#coming ??= this.#next()
         const chunk = await Promise.race([this.#coming, interrupted, ...(patience ? [patience] : [])])
         if (chunk === 'late') break
@@ -72,8 +75,6 @@ class StreamSource implements Source {
         if (chunk === undefined) break
         this.#kept.push(chunk)
         length += chunk.length
-        patience ??= delay(HEAD_WAIT_MS, 'late' as const, { signal: giveUp.signal })
-        patience.catch(() => undefined)
       }
     } finally {
       giveUp.abort()
