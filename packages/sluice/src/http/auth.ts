@@ -61,6 +61,7 @@ export function findKey(keys: ApiKey[], token: string): ApiKey | undefined {
  */
 function refuseForeignPages({ headers, method }: FastifyRequest, config: Guarded): void {
   const { host, origin } = headers
+  if (host === undefined) throw new Problem(400, 'The request has no Host header')
   if (config.apiKeys.length === 0 && !isOwnHost(host, config)) {
     throw new Problem(
       403,

@@ -169,9 +169,10 @@ async function* filePart(
 }
 
 /** What the parser of forms throws, as an answer: limits have their own statuses, the rest is a form that cannot be read. */
-function broken(error: unknown): unknown {
+function broken(error: unknown): Problem {
   const { statusCode, message } = error as { statusCode?: number; message: string }
-  if (error instanceof Problem || statusCode === 413) return error
+  if (error instanceof Problem) return error
+  if (statusCode === 413) return new Problem(413, `The form is too large: ${message}`)
   return new Problem(400, `The form cannot be read: ${message}`)
 }
 

@@ -44,7 +44,13 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
     genReqId: () => randomUUID(),
     // What is not in a schema is refused, not taken away in silence.
     ajv: { customOptions: { removeAdditional: false, coerceTypes: 'array', allErrors: false } },
-    http: { maxHeaderSize: HEAD_BYTES, headersTimeout: HEAD_TIMEOUT_MS, connectionsCheckingInterval: 1_000 },
+    http: {
+      maxHeaderSize: HEAD_BYTES,
+      headersTimeout: HEAD_TIMEOUT_MS,
+      connectionsCheckingInterval: 1_000,
+      // Refused by guard(), with a document.
+      requireHostHeader: false,
+    },
     forceCloseConnections: 'idle',
     schemaErrorFormatter: ([error], part) => new Problem(400, `${part}: ${sentenceOf(error)}`),
     frameworkErrors: (error, request, reply) => sendProblem(error, request, reply),

@@ -1,0 +1,186 @@
+import assert from 'node:assert/strict'
+import { connect } from 'node:net'
+import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { Api } from './api.ts'
+import { type Served, serve } from './serve.ts'
+import { temporaryFolder } from './sluice.ts'
+
+const folder = temporaryFolder()
+let server: Served
+before(async () => {
+  server = await serve(folder, { SLUICE_BODY_TIMEOUT: '1s', SLUICE_MAX_UPLOAD_BYTES: '1MB' })
+})
+after(() => server.stop())
+
+const HOST = 'Host: localhost\r\n'
+const form = (boundary: string, more = '') =>
+  `POST /upload?mode=MODE HTTP/1.1\r\n${HOST}Content-Type: multipart/form-data; boundary=${boundary}\r\n${more}`
+const part = (boundary: string, name: string, value: string, file = '') =>
+  `--${boundary}\r\nContent-Disposition: form-data; name="${name}"${file}\r\n\r\n${value}\r\n`
+const sized = (head: string, body: string, length = Buffer.byteLength(body, 'latin1')) =>
+  `${head}Content-Length: ${length}\r\n\r\n${body}`
+const chunked = (head: string, body: string) =>
+  `${head}Transfer-Encoding: chunked\r\n\r\n${Buffer.byteLength(body).toString(16)}\r\n${body}\r\n`
+const FILE = '; filename="people.csv"'
+const GARBAGE = 'x'.repeat(64 * 1024)
+const LINES = 'x\n'.repeat(32 * 1024)
+
+/** What is sent, and the statuses that may answer it; `close`: what the client does behind it. */
+const ATTACKS: [what: string, send: string | string[], statuses: number[], close?: 'end'][] = [
+  ['garbage', '\u0000\u0001\u0002 no http at all\r\n\r\n', [400]],
+  ['a TLS handshake', '\u0016\u0003\u0001\u0002\u0000\u0001\u0000\u0001\u00fc\u0003\u0003', [400]],
+  ['a head of 20 KB', `GET / HTTP/1.1\r\n${HOST}X: ${'x'.repeat(20_000)}\r\n\r\n`, [431]],
+  ['a thousand headers', `GET / HTTP/1.1\r\n${HOST}${'X: abcdefghijklmnop\r\n'.repeat(1_000)}\r\n`, [431]],
+  ['a URL of 20 KB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${HOST}\r\n`, [431]],
+  ['no Host', 'GET /uploads HTTP/1.1\r\n\r\n', [400]],
+  [
+    'a length and chunks at once',
+    `${form('b')}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
+    [400],
+  ],
+  ['two lengths', `${form('b')}Content-Length: 5\r\nContent-Length: 6\r\n\r\nabcdef`, [400]],
+  ['a length that is none', `${form('b')}Content-Length: -1\r\n\r\n`, [400]],
+  [
+    'a form without a boundary',
+    sized(`POST /upload?mode=MODE HTTP/1.1\r\n${HOST}Content-Type: multipart/form-data\r\n`, 'x'),
+    [400],
+  ],
+  [
+    'a form with another boundary',
+    sized(form('right'), `${part('wrong', 'file', 'id\r\n1', FILE)}--wrong--\r\n`),
+    [400],
+  ],
+  ['a form of nothing', sized(form('b'), ''), [400]],
+  ['a form that only ends', sized(form('b'), '--b--\r\n'), [400]],
+  ['a form of garbage', sized(form('b'), GARBAGE), [400]],
+  ['a form without a file', sized(form('b'), `${part('b', 'table', 't')}--b--\r\n`), [400]],
+  ['a file that is a field', sized(form('b'), `${part('b', 'file', 'id\r\n1')}--b--\r\n`), [400]],
+  ['a file of another name', sized(form('b'), `${part('b', 'data', 'id\r\n1', FILE)}--b--\r\n`), [400]],
+  ['a form without its end', sized(form('b'), part('b', 'file', 'id\r\n1', FILE)), [400]],
+  ['a form that ends within a head', sized(form('b'), '--b\r\nContent-Disposition: form-d'), [400]],
+  ['two files', sized(form('b'), `${part('b', 'file', 'id\r\n1', FILE).repeat(2)}--b--\r\n`), [400, 413]],
+  [
+    '10,000 fields',
+    sized(form('b'), `${Array.from({ length: 10_000 }, (_, i) => part('b', `f${i}`, 'x')).join('')}--b--\r\n`),
+    [400, 413],
+  ],
+  ['a field of 2 MB', sized(form('b'), `${part('b', 'schema', 'x'.repeat(2_000_000))}--b--\r\n`), [400, 413]],
+  ['a field name of 10 KB', sized(form('b'), `${part('b', 'x'.repeat(10_000), 'x')}--b--\r\n`), [400, 413]],
+  [
+    'a field called __proto__',
+    sized(form('b'), `${part('b', '__proto__', 'x')}${part('b', 'file', 'id\r\n1', FILE)}--b--\r\n`),
+    [400],
+  ],
+  ['a part with 10,000 headers', sized(form('b'), `--b\r\n${'X: y\r\n'.repeat(10_000)}\r\nx\r\n--b--\r\n`), [400, 413]],
+  ['a file that says it is too long', `${form('b')}Content-Length: 99999999999\r\n\r\n`, [413]],
+  [
+    'a file that is too long',
+    sized(form('b'), `${part('b', 'file', `id\r\n${'1\r\n'.repeat(500_000)}`, FILE)}--b--\r\n`),
+    [413],
+  ],
+  [
+    'a chunked body that is too long',
+    [
+      `POST /upload?mode=MODE&table=big HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nTransfer-Encoding: chunked\r\n\r\n`,
+      ...Array.from({ length: 40 }, () => `10000\r\n${LINES}\r\n`),
+    ],
+    [413],
+  ],
+  ['chunks that are none', `${form('b')}Transfer-Encoding: chunked\r\n\r\nzz\r\nabc\r\n`, [400]],
+  ['a body that stops', `${form('b')}Content-Length: 5000\r\n\r\n${part('b', 'file', 'id\r\n1', FILE)}`, [408]],
+  [
+    'a raw body that stops',
+    `POST /upload?mode=MODE&table=stops HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Length: 5000\r\n\r\nid\n1\n`,
+    [408],
+  ],
+  ['a form that stops before its file', `${form('b')}Content-Length: 5000\r\n\r\n--b\r\n`, [408]],
+  ['chunks that stop', chunked(form('b'), part('b', 'table', 't')), [408]],
+  [
+    'a body in an unknown coding',
+    sized(`POST /upload?mode=MODE&table=t HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Encoding: br\r\n`, 'x'),
+    [415],
+  ],
+  [
+    'a body of an unknown type',
+    sized(`POST /upload?mode=MODE&table=t HTTP/1.1\r\n${HOST}Content-Type: text/html\r\n`, 'x'),
+    [415],
+  ],
+  [
+    'a body that only says to be gzip',
+    sized(
+      `POST /upload?mode=MODE&wait=true&table=gz HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Encoding: gzip\r\n`,
+      '\u001f\u008bnothing',
+    ),
+    [422],
+  ],
+]
+
+for (const mode of ['staged', 'direct']) {
+  for (const [what, send, statuses] of ATTACKS) {
+    test(`${mode}: ${what}: ${statuses.join(' or ')}`, async () => {
+      const answer = await speak([send].flat().map((text) => text.replace('mode=MODE', `mode=${mode}`)))
+      const [, status] = /^HTTP\/1\.1 (\d{3})/.exec(answer) ?? []
+      assert.ok(statuses.includes(Number(status)), answer.slice(0, 300))
+      assert.match(answer, /content-type: application\/problem\+json/i)
+      const problem = JSON.parse(answer.slice(answer.indexOf('\r\n\r\n') + 4))
+      assert.equal(problem.status, Number(status))
+    })
+  }
+}
+
+test('a body that trickles is given up: 408', async () => {
+  const head = `POST /upload?mode=direct&table=slow HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Length: 5000\r\n\r\nid\n`
+  const answer = await speak([head, ...Array.from({ length: 30 }, () => '1\n')], 100)
+  assert.match(answer, /^HTTP\/1\.1 408/)
+})
+
+test('a head that trickles takes no other client its place', { timeout: 60_000 }, async () => {
+  const sockets = Array.from({ length: 200 }, () => connect(server.port, '127.0.0.1').on('error', () => undefined))
+  for (const socket of sockets) socket.write('GET /uploads HTTP/1.1\r\nHost: loc')
+  const before = performance.now()
+  assert.equal((await new Api(server).get('/health')).status, 200)
+  assert.ok(performance.now() - before < 2_000)
+  for (const socket of sockets) socket.destroy()
+})
+
+test('and after all of it the server lives, has kept nothing, and loads', async () => {
+  const api = new Api(server)
+  const { status, json } = await api.upload('id,name\n1,Anna\n', { query: '?wait=true&table=sound' })
+  assert.equal(status, 200)
+  assert.equal(json.inserted, 1)
+  const { json: list } = await api.get('/uploads?limit=500')
+  const kept = list.uploads.filter((one: { status: string }) => one.status === 'failed')
+  // What was received whole is kept for a retry, nothing else.
+  for (const file of server.stored())
+    assert.ok(
+      kept.some((one: { uploadId: string }) => file.includes(one.uploadId)),
+      file,
+    )
+  assert.doesNotMatch(server.log(), /unhandled|uncaught/i)
+})
+
+/** Sends bytes as they are, and takes what comes back until the server ends it. */
+async function speak(pieces: string[], pauseMs = 0): Promise<string> {
+  const socket = connect(server.port, '127.0.0.1')
+  let answer = ''
+  const ended = Promise.withResolvers<void>()
+  socket.setEncoding('latin1')
+  socket.on('data', (text: string) => {
+    answer += text
+    const head = answer.indexOf('\r\n\r\n')
+    const length = Number(/content-length: (\d+)/i.exec(answer)?.[1] ?? Number.NaN)
+    if (head !== -1 && answer.length >= head + 4 + length) ended.resolve()
+  })
+  socket.on('close', () => ended.resolve()).on('error', () => ended.resolve())
+  for (const piece of pieces) {
+    if (socket.destroyed) break
+    socket.write(Buffer.from(piece, 'latin1'))
+    if (pauseMs > 0) await delay(pauseMs)
+  }
+  const patience = setTimeout(() => ended.resolve(), 10_000)
+  await ended.promise
+  clearTimeout(patience)
+  socket.destroy()
+  return answer
+}
