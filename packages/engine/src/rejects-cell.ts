@@ -21,6 +21,8 @@ export function guard(cell: string): string {
 /** A column's name in `sluice_guarded` and `sluice_escaped`, whose names are separated by spaces and begin no formula. */
 export function guardedName(name: string): string {
   const hex = (part: string) => [...Buffer.from(part)].map((byte) => `%${byte.toString(16).padStart(2, '0')}`).join('')
+  // A lone % is no other name; nothing at all would be the name that an empty list seems to have.
+  if (name === '') return '%'
   return name.replace(/[%\s\p{Cc}]|^["'=+\-@＝＋－＠]/gu, hex)
 }
 

@@ -22,7 +22,8 @@ export interface CorrectedCell {
 }
 
 const HEAD_BYTES = 64 * 1024
-const BRACE = 0x7b
+/** A name in a CSV's header may begin with a brace, but one with a quote behind it is quoted as a whole. */
+const OBJECT = /^\ufeff?\s*\{\s*"/
 const LF = 0x0a
 /** What spreadsheets write, whatever the country. */
 const DELIMITERS = [',', ';', '\t']
@@ -35,8 +36,7 @@ const DELIMITERS = [',', ';', '\t']
 export async function* readCorrections(source: Source, jobId: string, columns: string[]): AsyncGenerator<Correction> {
   const { bytes } = await source.head(HEAD_BYTES)
   const chunks: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => source.read(0) }
-  const first = bytes.find((byte) => !' \t\r\n\ufeff'.includes(String.fromCharCode(byte)))
-  if (first === BRACE) yield* fromNdjson(chunks, source.name, jobId)
+  if (OBJECT.test(Buffer.from(bytes).toString())) yield* fromNdjson(chunks, source.name, jobId)
   else yield* fromCsv(chunks, bytes, source.name, columns)
 }
 
