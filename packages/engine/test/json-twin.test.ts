@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { CSV, type Dialect, type JsonDialect } from '../src/parse/dialect.ts'
+import { MappedParser } from '../src/parse/mapped-parser.ts'
 import { readRecords } from '../src/parse/records.ts'
 import type { Encoding, Program, ProgramColumn } from '../src/schema/program.ts'
 import { firstDifference } from './support/compare.ts'
@@ -129,7 +130,18 @@ function differs(
       return whole ? `refused: ${(error as Error).message}` : undefined
     throw error
   }
-  return whole ? firstDifference(expected, found) : 'accepted a broken array'
+  if (!whole) return 'accepted a broken array'
+  const difference = firstDifference(expected, found)
+  if (difference !== undefined) return difference
+  if (pieces[0]! < 5) return undefined
+  // Through a function that changes nothing the result is the same. It reads a record anew for each piece, which takes long.
+  const mapped = runKernel(
+    bytes,
+    { ...options, program, position, pieces, limits },
+    (given) => new MappedParser({ ...given, map: (row) => row }),
+  )
+  const change = firstDifference(expected, mapped)
+  return change === undefined ? undefined : `map: ${change}`
 }
 
 describe('kernel and twin agree on JSON', () => {
@@ -154,7 +166,7 @@ describe('kernel and twin agree on JSON', () => {
           const bytes = objects(random, form)
           if (random.chance(50)) bytes[random.below(bytes.length)]! ^= 1 << random.below(8)
           const options = { dialect: dialect(form, random.chance(50)), encoding }
-          for (const pieces of [[65_537], [7], [1]]) {
+          for (const pieces of [[65_537], [seed % 3 === 0 ? 1 : 7]]) {
             assert.equal(differs(bytes, options, pieces), undefined, `seed ${seed}, pieces of ${pieces}`)
           }
         }

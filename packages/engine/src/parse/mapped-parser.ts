@@ -4,6 +4,7 @@ import { Detour, type Place, rejectAt } from './detour.ts'
 import { CSV, type Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
+import { EndlessElement, JsonTail, truncated } from './json-structure.ts'
 import { csvRecord, type MapRow, RowMapper } from './mapped-row.ts'
 import type { Filled, ParserOptions } from './parser.ts'
 import type { Position } from './position.ts'
@@ -40,7 +41,12 @@ export class MappedParser {
   #ended = false
   /** Bytes there must be before reading again makes sense. */
   #needed = 1
-  #endless: EndlessLine | undefined
+  #endless: EndlessLine | EndlessElement | undefined
+  /** What stands behind an array of JSON. */
+  #tail: JsonTail | undefined
+  #fed = false
+  /** Whether an array of JSON is not at its first element. */
+  #begun: boolean
   #position: Position
 
   constructor(options: MappedParserOptions) {
@@ -53,6 +59,7 @@ export class MappedParser {
     // Quotes at both ends of a cell, those within it doubled, and a line number.
     const longest = 2 * maxRecordBytes + 3 * sourceColumns.length + 32
     this.#mapped = new Detour({ program: lineAsCell(program), dialect: CSV, encoding, maxRecordBytes: longest })
+    this.#begun = options.begun ?? false
     this.#position = { ...position }
   }
 
@@ -63,12 +70,14 @@ export class MappedParser {
 
   /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
   get passed(): number {
-    return this.#position.byte + (this.#endless?.passed ?? 0)
+    return this.#position.byte + (this.#endless?.passed ?? this.#tail?.passed ?? 0)
   }
 
   /** Takes as many of the bytes as there is room for, at least one after `fill` said `input`; returns how many. */
   push(bytes: Uint8Array): number {
+    this.#fed = true
     if (this.#endless) return this.#endless.pass(bytes)
+    if (this.#tail) return this.#tail.pass(bytes, this.#position)
     if (this.#taken > 0) {
       this.#bytes.copyWithin(0, this.#taken, this.#have)
       this.#have -= this.#taken
@@ -95,16 +104,26 @@ export class MappedParser {
       if (batch.isFull) return this.#finish(batch, 'full')
       if (this.#endless) {
         if (!(this.#endless.complete || this.#ended)) return 'input'
+        if (!this.#endless.complete && this.#isArray) return this.#finishCut(batch)
         this.#rejectEndless(batch, this.#endless)
         continue
       }
+      if (this.#tail) {
+        if (!this.#ended) return 'input'
+        this.#position = this.#tail.end(this.#position)
+        return this.#finish(batch, 'end')
+      }
       const waiting = this.#have - this.#taken
-      if (waiting === 0 && this.#ended) return this.#finish(batch, 'end')
+      if (waiting === 0 && this.#ended) {
+        // A checkpoint is at the source's end only if the array was closed there.
+        return this.#isArray && (this.#fed || !this.#begun) ? this.#finishCut(batch) : this.#finish(batch, 'end')
+      }
       if (waiting < this.#needed) return 'input'
       const before = this.#position.byte
       this.#read(batch, this.#ended, batch.recordsLeft)
       if (this.#position.byte > before) this.#needed = this.#ended ? 0 : 1
-      else this.#wantMore(batch)
+      else if (this.#ended && this.#isArray && !this.#tail) return this.#finishCut(batch)
+      else if (!this.#tail) this.#wantMore(batch)
     }
   }
 
@@ -120,37 +139,44 @@ export class MappedParser {
       final,
       maxRecordBytes: this.#sound.maxRecordBytes,
       position: this.#position,
+      columns: this.#sound.sourceColumns,
+      begun: this.#begun,
     })
     let [to, count] = [at, 0]
+    let closed: number | undefined
     while (count < most && to.byte - at.byte < CHUNK && this.#mapped.waiting < CHUNK) {
       const { value, done } = records.next()
       if (done) {
-        to = value
+        // A checkpoint must not be behind the bracket of an array, where what is around it is not closed yet.
+        if (!this.#isArray) to = value
+        else if (value.closed) closed = value.byte
         break
       }
       this.#take(value, first + ++count, batch)
       to = { byte: value.next, line: value.nextLine }
     }
-    this.#broken?.run(batch, this.#ended && to.byte - at.byte === this.#have - this.#taken)
+    this.#broken?.run(batch, !this.#isArray && this.#ended && to.byte - at.byte === this.#have - this.#taken)
     this.#mapped.run(batch)
     batch.addInput(this.#sourceBytes(at.byte, to.byte))
     this.#taken += to.byte - at.byte
-    this.#position = { ...to, record: first + count }
+    this.#position = { byte: to.byte, line: to.line, record: first + count }
+    this.#begun ||= count > 0
+    if (closed !== undefined) this.#beginTail(closed)
   }
 
   #take(source: SourceRecord, record: number, batch: BatchBuffer): void {
     const { line, byteOffset, end, next, fault } = source
     const place: Place = { record, line, byteOffset, bytes: this.#sourceBytes(byteOffset, end) }
     if (fault) {
-      batch.addReject(rejectAt(place, [faultError(fault.reason, fault.cell, this.#sound)]))
+      batch.addReject(rejectAt(place, [faultError(fault.reason, fault.cell, this.#sound, fault.text)]))
     } else if (this.#mapper.takes(source)) {
       const { values, errors } = this.#mapper.map(source, record)
       if (errors.length > 0) batch.addReject(rejectAt(place, errors))
       else this.#mapped.add(csvRecord([...values, `${line}`]), place)
     } else {
-      this.#broken ??= new Detour(this.#options)
+      this.#broken ??= new Detour({ ...this.#options, begun: false })
       // Behind a lone CR, where it ends a line, a LF might follow; a LF is never half a line end.
-      const lineEnd = next === end ? '' : this.#dialect.lineEnd === 'cr' ? '\r' : '\n'
+      const lineEnd = this.#isArray ? ',' : next === end ? '' : this.#dialect.lineEnd === 'cr' ? '\r' : '\n'
       this.#broken.add(Buffer.concat([place.bytes, Buffer.from(lineEnd)]), place)
     }
   }
@@ -172,12 +198,38 @@ export class MappedParser {
     this.#taken = 0
   }
 
+  get #isArray(): boolean {
+    return this.#dialect.json?.form === 'array'
+  }
+
+  /** @param closed the offset behind the array's bracket */
+  #beginTail(closed: number): void {
+    this.#tail = new JsonTail(this.#dialect.json!.path.length)
+    const rest = this.#bytes.subarray(this.#taken, this.#have)
+    this.#tail.pass(rest, this.#position, closed - this.#position.byte)
+    this.#have = 0
+    this.#taken = 0
+  }
+
+  /** The source ends within an array: what came before that is committed first. */
+  #finishCut(batch: BatchBuffer): Filled {
+    if (batch.isEmpty) throw truncated(this.#position)
+    return this.#finish(batch, 'full')
+  }
+
   #beginEndless(batch: BatchBuffer): void {
     const { line } = this.#position
     const bytes = this.#bytes.subarray(this.#taken, this.#have)
+    if (this.#isArray) {
+      this.#endless = new EndlessElement(bytes)
+      this.#have = 0
+      this.#taken = 0
+      return
+    }
     const [record] = readRecords(bytes, this.#dialect, {
       maxRecordBytes: this.#sound.maxRecordBytes,
       position: this.#position,
+      columns: this.#sound.sourceColumns,
     })
     // A fault whose line has ended, though what was read behind it may go on.
     if (record && record.next > record.end) {
@@ -194,9 +246,14 @@ export class MappedParser {
   }
 
   /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
-  #rejectEndless(batch: BatchBuffer, endless: EndlessLine): void {
-    const { byte, line, record } = this.#position
-    const { reason, cell, lines } = endless.found
+  #rejectEndless(batch: BatchBuffer, endless: EndlessLine | EndlessElement): void {
+    const { record } = this.#position
+    const byte = this.#position.byte + endless.before.bytes
+    const line = this.#position.line + endless.before.lines
+    const { reason, cell } = endless.found
+    const lines =
+      endless instanceof EndlessLine ? endless.found.lines + (endless.lineEndLength > 0 ? 1 : 0) : endless.lines
+    this.#begun = true
     if (reason && isFault(reason)) {
       const errors = [faultError(reason, cell, this.#sound)]
       const { raw, length } = endless
@@ -204,7 +261,7 @@ export class MappedParser {
     }
     this.#position = {
       byte: byte + endless.length + endless.lineEndLength,
-      line: line + lines + (endless.lineEndLength > 0 ? 1 : 0),
+      line: line + lines,
       record: record + (reason ? 1 : 0),
     }
     this.#endless = undefined
