@@ -23,7 +23,19 @@ const { values: flags, positionals: words } = parseArgs({
 })
 
 /** Words in the names of files that kill, resume or repeat whole loads: too long for `npm run check`. */
-const LONG = ['atomic', 'commands', 'faults', 'hygiene', 'interrupt', 'kill', 'launcher', 'law', 'replay', 'resume']
+const LONG = [
+  'atomic',
+  'commands',
+  'decode',
+  'faults',
+  'hygiene',
+  'interrupt',
+  'kill',
+  'launcher',
+  'law',
+  'replay',
+  'resume',
+]
 
 /** Fewer of the generated cases, for the same reason; the seeds are the first ones of the whole run. */
 if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '30'

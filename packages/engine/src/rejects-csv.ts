@@ -1,5 +1,6 @@
 import { readKept } from './parse/records.ts'
 import type { PlacedReject, RejectError } from './reject/reject.ts'
+import { decodedRaw } from './reject-text.ts'
 import { escapeBytes, guard, guardedName, isFormula, latin } from './rejects-cell.ts'
 import { headerOf, layoutOf } from './rejects-layout.ts'
 import type { Settings } from './settings.ts'
@@ -75,7 +76,9 @@ export function rejectLine(shape: Shape): (reject: PlacedReject) => Uint8Array {
 export function rejectCells(shape: Shape) {
   const { dialect } = shape
   const nothing: RejectCell = { text: '', isNull: true }
-  return ({ raw, segment }: Pick<PlacedReject, 'raw' | 'segment'>): { cells: RejectCell[]; isWhole: boolean } => {
+  return (reject: Pick<PlacedReject, 'raw' | 'segment'>): { cells: RejectCell[]; isWhole: boolean } => {
+    const { segment } = reject
+    const raw = decodedRaw(reject, dialect)
     const header = headerOf(shape, segment)
     const [parsed] = readKept(raw, dialect, header)
     if (!parsed || parsed.fault) {

@@ -11,8 +11,8 @@ import type { Source } from './source/source.ts'
 export interface Correction {
   /** Ordinal in the job. */
   record: number
-  /** NDJSON: the whole record, and its length where the file tells it. CSV: its cells, one for each column of the job's sources. */
-  given: { raw: Buffer; rawLength: number | undefined } | { cells: CorrectedCell[] }
+  /** NDJSON: the whole record, as UTF-8 or as it is in the source, and its length where the file tells it. CSV: its cells, one for each column of the job's sources. */
+  given: { raw: Buffer; isText: boolean; rawLength: number | undefined } | { cells: CorrectedCell[] }
 }
 
 export interface CorrectedCell {
@@ -58,8 +58,9 @@ async function* fromNdjson(
     if (!(isRecord(record) && isRaw)) {
       throw new SluiceError('SLUICE_DIALECT', `${place} is no reject: it needs "record", and "raw" or "rawBase64"`)
     }
-    const whole = typeof raw === 'string' ? Buffer.from(raw) : Buffer.from(String(rawBase64), 'base64')
-    yield { record, given: { raw: whole, rawLength: typeof rawLength === 'number' ? rawLength : undefined } }
+    const isText = typeof raw === 'string'
+    const whole = isText ? Buffer.from(raw) : Buffer.from(String(rawBase64), 'base64')
+    yield { record, given: { raw: whole, isText, rawLength: typeof rawLength === 'number' ? rawLength : undefined } }
   }
 }
 

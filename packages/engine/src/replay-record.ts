@@ -1,10 +1,11 @@
 import type { StoredReject } from './checkpoint/job.ts'
+import { extraMember } from './parse/cell-text.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { CSV } from './parse/dialect.ts'
-import { extraMember } from './parse/cell-text.ts'
 import { type Cell, readKept } from './parse/records.ts'
 import { codeOf, describeError, type Reason } from './reject/messages.ts'
 import { ERRORS_LIMIT, type Reject, type RejectError } from './reject/reject.ts'
+import { decodedRaw } from './reject-text.ts'
 import { needsQuotes, rejectCells } from './rejects-csv.ts'
 import { headerOf, layoutOf } from './rejects-layout.ts'
 import type { CorrectedCell, Correction } from './replay-file.ts'
@@ -53,7 +54,7 @@ export function composer(
     const strange = layout.columns.filter((_, place) => given[place]!.text !== '' && !places.includes(place))
     if (reject.rawLength > reject.raw.length) return [cutError(reject)]
     if (strange.length > 0) return strange.slice(0, ERRORS_LIMIT).map((column) => strangeError(column, reject))
-    if (own.every(({ text }, i) => text === before[i]!.text)) return fromRaw(reject.raw, header)
+    if (own.every(({ text }, i) => text === before[i]!.text)) return fromRaw(decodedRaw(reject, dialect), header)
     if (isWhole && own.slice(1).every(({ text }) => text === '')) {
       return fromRaw(Buffer.from(own[0]!.text, 'latin1'), header)
     }
@@ -70,7 +71,9 @@ export function composer(
     if ('raw' in given) {
       // What was cut when it was kept is still cut, unless its length says that it is whole again.
       const isCut = reject.rawLength > reject.raw.length && given.rawLength !== given.raw.length
-      found = isCut ? [cutError(reject)] : fromRaw(given.raw, headerOf(settings, reject.segment))
+      found = isCut
+        ? [cutError(reject)]
+        : fromRaw(given.isText ? given.raw : decodedRaw(given, dialect), headerOf(settings, reject.segment))
     } else found = fromCells(given.cells, reject)
     if (typeof found[0] === 'object') return { errors: found as RejectError[] }
     return `${[...extra(reject).map(quote), ...(found as string[])].join(',')}\n`

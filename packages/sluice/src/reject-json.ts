@@ -1,4 +1,6 @@
-import type { RejectError, StoredReject } from '@sluice/engine'
+import { type Job, type RejectError, rejectText, type StoredReject } from '@sluice/engine'
+
+type OfJob = Pick<Job, 'settings'> | null
 
 /** A reject without loss, as NDJSON and the HTTP API have it. */
 export interface RejectJson {
@@ -6,7 +8,7 @@ export interface RejectJson {
   line: number
   byteOffset: number
   errors: RejectError[]
-  /** The record's bytes: as text, or where they are not UTF-8, in base 64. */
+  /** The record: as text, or where it is none in the encoding of its source, its bytes there in base 64. */
   raw?: string
   rawBase64?: string
   rawLength: number
@@ -15,22 +17,20 @@ export interface RejectJson {
   source: string | null
 }
 
-export function rejectJson(reject: StoredReject): RejectJson {
+/** @param job whose reject it is */
+export function rejectJson(job: OfJob, reject: StoredReject): RejectJson {
   const { record, line, byteOffset, errors, raw, rawLength, closedAt, source } = reject
-  return { record, line, byteOffset, errors, ...textOf(raw), rawLength, closedAt, source }
+  return { record, line, byteOffset, errors, ...textOf(job, raw), rawLength, closedAt, source }
 }
 
 /** Rejects as NDJSON, a page of lines at a time. */
-export async function* rejectLines(pages: AsyncIterable<StoredReject[]>): AsyncGenerator<string> {
+export async function* rejectLines(job: OfJob, pages: AsyncIterable<StoredReject[]>): AsyncGenerator<string> {
   for await (const page of pages) {
-    yield page.map((reject) => `${JSON.stringify({ jobId: reject.jobId, ...rejectJson(reject) })}\n`).join('')
+    yield page.map((reject) => `${JSON.stringify({ jobId: reject.jobId, ...rejectJson(job, reject) })}\n`).join('')
   }
 }
 
-function textOf(raw: Uint8Array): { raw: string } | { rawBase64: string } {
-  try {
-    return { raw: new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(raw) }
-  } catch {
-    return { rawBase64: Buffer.from(raw).toString('base64') }
-  }
+function textOf(job: OfJob, raw: Uint8Array): { raw: string } | { rawBase64: string } {
+  const text = rejectText(job, { raw })
+  return text === null ? { rawBase64: Buffer.from(raw).toString('base64') } : { raw: text }
 }

@@ -38,9 +38,9 @@ export function sniffEncoding(sample: Uint8Array, complete: boolean): SniffedEnc
 
 /** Where the first sequence begins that is not UTF-8. */
 function notUtf8(sample: Uint8Array, complete: boolean): number | undefined {
-  const fits = (end: number, whole: boolean) => {
+  const fits = (end: number, whole: boolean, start = 0) => {
     try {
-      new TextDecoder('utf-8', { fatal: true }).decode(sample.subarray(0, end), { stream: !whole })
+      new TextDecoder('utf-8', { fatal: true }).decode(sample.subarray(start, end), { stream: !whole })
       return true
     } catch {
       return false
@@ -53,5 +53,8 @@ function notUtf8(sample: Uint8Array, complete: boolean): number | undefined {
     if (fits(middle, false)) sound = middle
     else odd = middle
   }
-  return sound
+  // What is sound may end with the beginning of a character.
+  return (
+    [1, 2, 3].map((back) => sound - back).find((lead) => sample[lead]! >= 0xc0 && !fits(sound, true, lead)) ?? sound
+  )
 }

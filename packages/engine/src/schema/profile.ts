@@ -44,6 +44,7 @@ const KEYS: readonly (keyof Profile)[] = [
 const DIALECT_KEYS: readonly (keyof Dialect)[] = [
   'format',
   'jsonPath',
+  'encoding',
   'delimiter',
   'quote',
   'escape',
@@ -116,6 +117,7 @@ function parseDialect(read: JsonReader, value: unknown, document: string): Parti
   return defined<Partial<Dialect>>({
     format: read.oneOf(...at('format'), ['delimited', 'json', 'ndjson']),
     jsonPath: read.string(...at('jsonPath')),
+    encoding: read.string(...at('encoding')),
     delimiter: read.string(...at('delimiter')),
     quote: char('quote'),
     escape: char('escape'),

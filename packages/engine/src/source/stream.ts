@@ -164,6 +164,8 @@ class StreamSource implements Source {
       }
       return typeof value === 'string' ? Buffer.from(value) : value
     } catch (cause) {
+      // Decompression says by itself what is wrong.
+      if (cause instanceof SluiceError) throw cause
       throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${this.name} failed: ${(cause as Error).message}`, { cause })
     } finally {
       this.#asking = false

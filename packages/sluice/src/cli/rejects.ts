@@ -14,7 +14,7 @@ Examples:
 CSV: the columns of the sources, then sluice_record, sluice_line, sluice_column, sluice_code, sluice_message,
 sluice_guarded: the cells that got an apostrophe, so that no spreadsheet takes them for a formula, sluice_source, and
 sluice_escaped: the cells in which bytes that are not UTF-8 stand as \\xHH.
-NDJSON: every error of each record, and its bytes: "raw", or "rawBase64" where they are not UTF-8.`
+NDJSON: every error of each record, and its bytes: "raw", or "rawBase64" where they are no text.`
 
 interface RejectsFlags {
   to?: string
@@ -42,6 +42,6 @@ async function printRejects(jobId: string, flags: RejectsFlags, config: Config):
     const job = await store.read(jobId.toLowerCase())
     if (job === undefined) throw new SluiceError('SLUICE_JOB', `There is no job ${jobId} in ${database.label}`)
     const pages = store.rejects(job.jobId, { open: true })
-    await writeOut(flags.ndjson ? rejectLines(pages) : rejectsCsv(job, pages))
+    await writeOut(flags.ndjson ? rejectLines(job, pages) : rejectsCsv(job, pages))
   })
 }
