@@ -1,6 +1,6 @@
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
-import { start } from './sluice.ts'
+import { type Ended, start } from './sluice.ts'
 
 export interface Served {
   /** As `http://127.0.0.1:4711`. */
@@ -15,6 +15,8 @@ export interface Served {
   log(): string
   /** Files below its data folder. */
   stored(): string[]
+  /** Settles when it has ended. */
+  ended: Promise<Ended>
   /** Ends it as an operator would, or at once. */
   stop(signal?: NodeJS.Signals): Promise<void>
 }
@@ -52,6 +54,7 @@ export async function serve(folder: string, env: Record<string, string> = {}): P
     pid: child.pid!,
     folder,
     database,
+    ended,
     log: () => printed,
     stored: () =>
       (existsSync(data) ? globSync('**', { cwd: data, withFileTypes: true }) : [])

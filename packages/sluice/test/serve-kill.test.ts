@@ -1,0 +1,3 @@
+import { serveKillSuite } from './serve-kill-suite.ts'
+
+serveKillSuite(async () => ({}))
