@@ -14,8 +14,8 @@ const STATES: Record<Job['status'], UploadState> = {
 }
 const STATUSES = new Map(Object.entries(STATES).map(([status, state]) => [state, status]))
 
-/** An upload that is over, by its job. */
-const OVER = `j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')`
+/** An upload that is over, by its job; false rather than NULL where there is no job yet. */
+const OVER = `j.job_id IS NOT NULL AND j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')`
 const FROM = 'FROM sluice_uploads u LEFT JOIN ingestion_jobs j ON j.job_id = u.upload_id'
 const COLUMNS = `u.upload_id, u.owner, u.mode, u.file_name, u.object_key, u.bytes AS upload_bytes, u.sha256 AS upload_sha256, u.request,
   u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at`
