@@ -55,9 +55,10 @@ export function acceptFiles(app: FastifyInstance): void {
 
 /**
  * Begins to read a body: up to its file.
- * @throws Problem 400, 408, 413, 415
+ * @param signal ends the reading, also where the client is waited for
+ * @throws Problem 400, 408, 413, 415; 503 by the signal
  */
-export async function receive(request: FastifyRequest, limits: BodyLimits): Promise<Incoming> {
+export async function receive(request: FastifyRequest, limits: BodyLimits, signal: AbortSignal): Promise<Incoming> {
   const { raw, headers } = request
   const most = limits.maxUploadBytes + (request.isMultipart() ? AROUND_FILE : 0)
   if (Number(headers['content-length'] ?? 0) > most) throw tooLong(limits)
@@ -67,21 +68,21 @@ export async function receive(request: FastifyRequest, limits: BodyLimits): Prom
       headers: { 'accept-encoding': 'gzip' },
     })
   }
-  if (request.isMultipart()) return receiveForm(request, limits)
+  if (request.isMultipart()) return receiveForm(request, limits, signal)
   if (!(request.body as unknown))
     throw new Problem(400, 'The request has no body; send a form with a file, or the file')
   return {
     fields: {},
     fileName: nameOf(/filename="?([^";]*)/i.exec(headers['content-disposition'] ?? '')?.[1]),
-    file: wholeBody(raw, limits),
+    file: wholeBody(raw, limits, signal),
     rest: async () => ({}),
   }
 }
 
-async function* wholeBody(raw: IncomingMessage, limits: BodyLimits): AsyncGenerator<Uint8Array> {
+async function* wholeBody(raw: IncomingMessage, limits: BodyLimits, signal: AbortSignal): AsyncGenerator<Uint8Array> {
   const through = new PassThrough({ highWaterMark: HANDOVER_BYTES })
   const judge = () => undefined
-  const stop = watchBody(raw, limits.bodyTimeoutSeconds, judge, (problem) => through.destroy(problem))
+  const stop = watchBody(raw, limits.bodyTimeoutSeconds, judge, signal, (problem) => through.destroy(problem))
   // The answer goes out on the socket that the body comes in from, so a failure must not destroy it.
   raw.once('close', () => {
     if (!raw.complete) through.destroy(new Problem(400, 'The body ended before it was whole'))
@@ -100,7 +101,7 @@ async function* wholeBody(raw: IncomingMessage, limits: BodyLimits): AsyncGenera
   }
 }
 
-async function receiveForm(request: FastifyRequest, limits: BodyLimits): Promise<Incoming> {
+async function receiveForm(request: FastifyRequest, limits: BodyLimits, signal: AbortSignal): Promise<Incoming> {
   const parts = request.parts({ limits: { ...FORM_LIMITS, fileSize: limits.maxUploadBytes } })
   let current: Readable | undefined
   let failed: Problem | undefined
@@ -111,7 +112,7 @@ async function receiveForm(request: FastifyRequest, limits: BodyLimits): Promise
       return new Problem(400, 'The form has no file where one should be')
     return bytes > limits.maxUploadBytes + AROUND_FILE ? tooLong(limits) : undefined
   }
-  const stop = watchBody(request.raw, limits.bodyTimeoutSeconds, judge, (problem) => {
+  const stop = watchBody(request.raw, limits.bodyTimeoutSeconds, judge, signal, (problem) => {
     failed = problem
     giveUp.reject(problem)
     current?.destroy(problem)

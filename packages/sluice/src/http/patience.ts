@@ -11,13 +11,15 @@ const TICK_MS = 250
  *
  * @param seconds in which something must come
  * @param judge says what is wrong with a request of so many bytes
- * @param onFail is called once, with a 408 or what `judge` said
+ * @param signal is aborted when the client has gone away, or the server closes
+ * @param onFail is called once, with a 408, a 503 or what `judge` said
  * @returns ends the watch
  */
 export function watchBody(
   request: IncomingMessage,
   seconds: number,
   judge: (bytes: number) => Problem | undefined,
+  signal: AbortSignal,
   onFail: (problem: Problem) => void,
 ): () => void {
   const { socket } = request
@@ -38,11 +40,16 @@ export function watchBody(
     }
     fail(new Problem(408, `The body did not go on for ${seconds} s`))
   }, TICK_MS)
-  const stop = (): void => clearInterval(timer)
+  const close = () => fail(new Problem(503, 'The server is closing; try again', { headers: { 'retry-after': '5' } }))
+  const stop = (): void => {
+    clearInterval(timer)
+    signal.removeEventListener('abort', close)
+  }
   const fail = (problem: Problem): void => {
     stop()
     onFail(problem)
   }
+  signal.addEventListener('abort', close)
   request.once('end', stop).once('close', stop)
   return stop
 }

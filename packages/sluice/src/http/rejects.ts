@@ -92,8 +92,9 @@ export function replayRoutes(app: App, context: Context, done: () => void): void
     },
     async (request, reply) => {
       const { uploadId } = await readUpload(service, request, request.params.uploadId)
-      const { file } = await receive(request, config)
-      const receipt = await service.replay(uploadId, file, signalOf(reply, context))
+      const signal = signalOf(reply, context)
+      const { file } = await receive(request, config, signal)
+      const receipt = await service.replay(uploadId, file, signal)
       return { uploadId: receipt.jobId, ...receipt }
     },
   )

@@ -65,7 +65,7 @@ export function uploadRoutes(app: App, context: Context, done: () => void): void
     async (request, reply) => {
       const { mode = 'staged', wait, uploadId, ...given } = request.query
       const signal = signalOf(reply, context)
-      const incoming = await receive(request, config)
+      const incoming = await receive(request, config, signal)
       const start = startOf(request, incoming, uploadId?.toLowerCase())
       const decide = (fields: Fields): Promise<UploadRequest> =>
         uploadRequest(settingsOf(request, given, fields), incoming.fileName, request.apiKey, config)
