@@ -99,6 +99,7 @@ class Unpacked implements Source {
       at += bytes.length
       this.#mark(at, stored)
       if (start < bytes.length) yield bytes.subarray(start)
+      if (!this.#stored.digest) release(bytes)
     }
     if (at >= from) return
     throw new SluiceError(
@@ -107,4 +108,12 @@ class Unpacked implements Source {
         'Put the same content back, or use --restart to start over.',
     )
   }
+}
+
+/**
+ * Frees the memory of a piece that was worked on, where the decoder is done with it, too. Left to the garbage collector, 200 MB of
+ * pieces made the process 30 MB larger.
+ */
+function release({ buffer, byteOffset, length }: Uint8Array): void {
+  if (buffer instanceof ArrayBuffer && byteOffset + length === buffer.byteLength) buffer.transfer(0)
 }
