@@ -251,7 +251,14 @@ async function createTable(
   name: string,
   notice: (message: string) => void,
 ): Promise<TargetTable> {
-  await database.createTable(table, columns, primaryKey)
+  try {
+    await database.createTable(table, columns, primaryKey)
+  } catch (error) {
+    // Another load of the same instant may have made it.
+    const made = await database.describe(table)
+    if (!made) throw error
+    return made
+  }
   failpoint('after-create-table')
   const target = (await database.describe(table))!
   notice(`created table ${name}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)

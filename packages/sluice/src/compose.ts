@@ -1,6 +1,7 @@
 import { openDatabase } from '@sluice/engine'
 import type { Logger } from 'pino'
 import type { S3Place } from './config.ts'
+import { patient } from './jobs/patient-database.ts'
 import { JobService } from './jobs/service.ts'
 import type { ServiceConfig, StoragePlace } from './service-config.ts'
 import type { ObjectStorage } from './storage/storage.ts'
@@ -36,7 +37,7 @@ export async function startService(config: ServiceConfig, log: Logger): Promise<
   await using opened = new AsyncDisposableStack()
   const { databaseUrl, statusTtlSeconds, concurrency } = config
   const notice = (message: string) => log.warn(message)
-  const database = opened.adopt(await openDatabase(databaseUrl, { notice }), (one) => one.close())
+  const database = opened.adopt(patient(await openDatabase(databaseUrl, { notice })), (one) => one.close())
   const storage = opened.adopt(await openStorage(config.storage, config.maxUploadBytes), (one) => one.close())
   const { InProcessQueue } = await import('./queue/in-process.ts')
   const queue = new InProcessQueue()

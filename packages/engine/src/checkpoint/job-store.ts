@@ -322,15 +322,15 @@ export class JobStore {
     await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
   }
 
-  /** Marks an announced job COMPLETED, of which nothing needs to be read. Returns false when it was begun, or is in another state. */
-  async skip(jobId: string): Promise<boolean> {
+  /** What makes an announced job COMPLETED, of which nothing needs to be read; for a transaction that does more. */
+  skipping(jobId: string): Statement {
     const { now } = this.#database
-    const rows = await this.#run(
-      `UPDATE ingestion_jobs SET status = 'COMPLETED', started_at = ${now}, completed_at = ${now}, updated_at = ${now}
-         WHERE job_id = $1 AND status = 'PENDING' AND settings_hash = '${ANNOUNCED}' RETURNING job_id`,
-      [jobId],
-    )
-    return rows.length > 0
+    return {
+      text: `UPDATE ingestion_jobs SET status = 'COMPLETED', started_at = ${now}, completed_at = ${now}, updated_at = ${now}
+        WHERE job_id = $1 AND status = 'PENDING' AND settings_hash = '${ANNOUNCED}' RETURNING job_id`,
+      params: [jobId],
+      orElse: { code: 'SLUICE_JOB', message: `Job ${jobId} was begun or cancelled meanwhile` },
+    }
   }
 
   /** Marks an unfinished job FAILED that no worker holds. Returns false when it is over, or held. */

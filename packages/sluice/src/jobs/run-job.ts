@@ -37,7 +37,8 @@ export async function runJob(
   const log = work.log.child({ uploadId })
   const twin = await twinOf(uploads, upload)
   if (twin === 'wait') return
-  if (twin !== undefined && (await uploads.skip(uploadId, twin))) {
+  if (twin !== undefined) {
+    await uploads.skip(uploadId, twin)
     log.info({ sameAs: twin }, 'the same content is loaded already')
     return clearObject(work, upload)
   }
@@ -89,11 +90,10 @@ function sourceOf(upload: Upload, key: string, storage: ObjectStorage, signal: A
 async function twinOf(uploads: Uploads, { uploadId, request, job, sha256 }: Upload): Promise<string | undefined> {
   // What was begun goes on; `replace` is asked for because of what the table holds, and not of what it ever held.
   if (sha256 === null || !isAnnounced(job!) || request!.force || request!.options.mode === 'replace') return undefined
+  // In this order: what is under way no more when it is looked for is complete when that is.
+  if (await uploads.hasTwinUnderWay(uploadId, job!.targetTable, sha256)) return 'wait'
   const completed = await uploads.jobs.findCompleted(job!.targetTable, { sha256 })
-  const same = completed.find((one) => !isAnnounced(one) && isWhole(one))
-  if (same) return same.jobId
-  const older = await uploads.olderTwins(uploadId, job!.targetTable, sha256)
-  return older.length > 0 ? 'wait' : undefined
+  return completed.find((one) => !isAnnounced(one) && isWhole(one))?.jobId
 }
 
 function isWhole({ settings }: Job): boolean {

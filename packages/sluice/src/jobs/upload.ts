@@ -38,6 +38,7 @@ export type UploadOptions = Pick<
   | 'provenance'
   | 'unknownColumns'
   | 'maxRecordBytes'
+  | 'maxDecodedBytes'
   | 'limit'
 >
 

@@ -148,22 +148,26 @@ export class Uploads {
     return { uploads, next: last ? Buffer.from(`${last.createdAt} ${last.uploadId}`).toString('base64url') : null }
   }
 
-  /** Marks an upload of which nothing is loaded COMPLETED, because `sameAs` had loaded its content. Returns false when it is too late. */
-  async skip(uploadId: string, sameAs: string): Promise<boolean> {
-    if (!(await this.jobs.skip(uploadId))) return false
-    await this.#run('UPDATE sluice_uploads SET same_as = $2 WHERE upload_id = $1', [uploadId, sameAs])
-    return true
+  /**
+   * Marks an upload of which nothing is loaded COMPLETED, because `sameAs` had loaded its content.
+   * @throws SluiceError SLUICE_JOB when it was cancelled meanwhile
+   */
+  async skip(uploadId: string, sameAs: string): Promise<void> {
+    await this.#database.transact([
+      this.jobs.skipping(uploadId),
+      { text: 'UPDATE sluice_uploads SET same_as = $2 WHERE upload_id = $1', params: [uploadId, sameAs] },
+    ])
   }
 
-  /** Jobs of the same content and table that are under way and came before this one. */
-  async olderTwins(uploadId: string, targetTable: string, sha256: string): Promise<string[]> {
+  /** Whether another job of the same content and table is under way, and was begun or came before this one. */
+  async hasTwinUnderWay(uploadId: string, targetTable: string, sha256: string): Promise<boolean> {
     const rows = await this.#run(
-      `SELECT o.job_id FROM ingestion_jobs o, ingestion_jobs j WHERE j.job_id = $1 AND o.target_table = $2 AND o.sha256 = $3
-         AND o.status IN ('PENDING', 'PROCESSING') AND (o.created_at < j.created_at
+      `SELECT 1 FROM ingestion_jobs o, ingestion_jobs j WHERE j.job_id = $1 AND o.job_id <> j.job_id AND o.target_table = $2
+         AND o.sha256 = $3 AND o.status IN ('PENDING', 'PROCESSING') AND (o.settings_hash <> '' OR o.created_at < j.created_at
            OR (o.created_at = j.created_at AND o.job_id < j.job_id))`,
       [uploadId, targetTable, sha256],
     )
-    return rows.map(({ job_id }) => String(job_id))
+    return rows.length > 0
   }
 
   /** Its object is deleted. */

@@ -58,8 +58,8 @@ class LocalStorage implements ObjectStorage {
       await flushFolder(dirname(path))
     } catch (error) {
       await rm(incoming, { force: true })
-      if (tally.failure) throw tally.failure.error
       if (signal?.aborted) throw signal.reason
+      if (tally.failure) throw tally.failure.error
       throw this.#failed('take an object', error)
     }
     return tally.result()

@@ -85,8 +85,8 @@ class S3Storage implements ObjectStorage {
       return tally.result()
     } catch (error) {
       stream.destroy()
-      if (tally.failure) throw tally.failure.error
       if (signal?.aborted) throw signal.reason
+      if (tally.failure) throw tally.failure.error
       throw this.#failed(`cannot take ${key}`, error)
     } finally {
       signal?.removeEventListener('abort', abort)
