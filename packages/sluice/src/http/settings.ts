@@ -26,13 +26,16 @@ export const Settings = Type.Object(
     schema: text('Frictionless Table Schema, as JSON', { maxLength: 1_048_576 }),
     force: flag('Load also what the table holds already'),
     callbackUrl: text('Told by POST when the upload is over', { maxLength: 2_000 }),
-    format: word(['csv', 'tsv'], 'Default: found out, as all of the dialect'),
+    format: word(['csv', 'tsv', 'json', 'ndjson'], 'Default: found out, as all of the dialect'),
+    jsonPath: text('Keys that lead to the array of a JSON document, `a.b`'),
+    encoding: text('Such as `windows-1252`. Default: UTF-16 is found out, else UTF-8', { maxLength: 40 }),
     delimiter: text('One character, or `tab`'),
     quote: text('One character, or `none`'),
     escape: text('One character, or `none`'),
     comment: text('Lines that begin with it are skipped'),
     header: flag('Whether the first record holds the names'),
     null: list('Unquoted cells that are NULL'),
+    maxDecodedBytes: count('Bytes that a compressed file may grow to. Default: 250 times its size, at least 100 MB'),
     maxRecordBytes: count('Longest record in bytes'),
     limit: count('Stop after so many records'),
     map: list('`header=column`, where the names differ'),
@@ -62,6 +65,8 @@ const FREE: (keyof Settings)[] = [
   'escape',
   'comment',
   'header',
+  'jsonPath',
+  'encoding',
   'limit',
 ]
 
@@ -162,6 +167,7 @@ function optionsOf(settings: Settings): UploadOptions {
     provenance: settings.provenance,
     unknownColumns: settings.unknownColumns,
     maxRecordBytes: settings.maxRecordBytes,
+    maxDecodedBytes: settings.maxDecodedBytes,
     limit: settings.limit,
   })
 }
@@ -172,7 +178,8 @@ function pairsOf(name: string, shape: string, cut: 'first' | 'last', texts: stri
 }
 
 function dialectOf(settings: Settings): NonNullable<UploadOptions['dialect']> {
-  const byFormat = { csv: ',', tsv: '\t' }
+  const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined }
+  const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
   const byte = (name: 'quote' | 'escape' | 'comment') => {
     const given = settings[name]
     return given === undefined ? undefined : read.oneByteOrNone(name)(given, undefined) || null
@@ -187,6 +194,9 @@ function dialectOf(settings: Settings): NonNullable<UploadOptions['dialect']> {
     comment: byte('comment'),
     header: settings.header,
     nullWords: settings.null,
+    encoding: settings.encoding,
+    format: settings.format && formats[settings.format],
+    jsonPath: settings.jsonPath,
   })
 }
 
