@@ -30,6 +30,7 @@ const LONG = [
   'faults',
   'hygiene',
   'interrupt',
+  'json',
   'kill',
   'launcher',
   'law',

@@ -87,7 +87,8 @@ export class BatchBuffer implements Batch {
   }
 
   get isEmpty(): boolean {
-    return this.records === 0 && this.#input.used.length === 0
+    // What closes an array of JSON is passed without being kept.
+    return this.records === 0 && this.#input.used.length === 0 && this.to.byte === this.from.byte
   }
 
   get isFull(): boolean {
