@@ -7,6 +7,7 @@ import * as engine from '@sluice/engine'
 import { REASONS } from '../../engine/src/reject/messages.ts'
 import { REJECT_CODES } from '../../engine/src/reject/reject.ts'
 import { FIELD_TYPES, TRANSFORMS } from '../../engine/src/schema/field.ts'
+import { createUploadTable } from '../src/jobs/upload-table.ts'
 import { anchors, links, page, pages, quoted, ROOT, section, tableRows } from './documents.ts'
 import { sluice, temporaryFolder } from './sluice.ts'
 
@@ -45,7 +46,7 @@ describe('docs/reference/errors.md', () => {
 describe('docs/reference/cli.md', () => {
   const cli = page('docs/reference/cli.md')
 
-  for (const command of ['load', 'rejects', 'replay', 'jobs', 'jobs prune', 'generate']) {
+  for (const command of ['load', 'rejects', 'replay', 'jobs', 'jobs prune', 'serve', 'generate']) {
     test(`has the flags of sluice ${command}, and no others`, async () => {
       const { stdout } = await sluice([...command.split(' '), '--help'])
       const inHelp = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+(?: <[^>]+>)?) /gm)].map(([, flag]) => flag!)
@@ -72,6 +73,7 @@ test('docs/reference/tables.md has every table and column, in their order', asyn
   const path = join(temporaryFolder(), 'tables.db')
   const database = await openDatabase(`sqlite:${path}`)
   await createTables(database, database.kind)
+  await createUploadTable(database)
   await database.close()
   const text = page('docs/reference/tables.md')
   using db = new DatabaseSync(path, { readOnly: true })
@@ -119,12 +121,12 @@ test('docs/reference/library.md has every option and every export', () => {
 test('docs/reference/configuration.md has every variable that the code reads', () => {
   const files = globSync('packages/*/src/**/*.ts', { cwd: ROOT }).map(page)
   const read = files.flatMap((file) => [
-    ...[...file.matchAll(/env(?:\.|\[')([A-Z_]+)/g)].map(([, name]) => name!),
+    ...[...file.matchAll(/\benv(?:\.|\[|,\s*)'?([A-Z][A-Z0-9_]+)/g)].map(([, name]) => name!),
     ...[...file.matchAll(/setting\('\w+', '([A-Z_]+)'/g)].map(([, name]) => name!),
   ])
   // Of the terminal, not of sluice.
   const own = read.filter((name) => name !== 'TERM')
-  const described = quoted(page('docs/reference/configuration.md')).filter((word) => /^[A-Z][A-Z_]+$/.test(word))
+  const described = quoted(page('docs/reference/configuration.md')).filter((word) => /^[A-Z][A-Z0-9_]+$/.test(word))
   assert.deepEqual(sorted(described), sorted(own))
 })
 
