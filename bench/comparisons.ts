@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Postgres } from './postgres.ts'
-import { type Sample, sample, WORK } from './sample.ts'
+import { ndjsonSample, type Sample, sample, WORK } from './sample.ts'
 import type { Subject } from './subject.ts'
 import { nodeProgram, timedProgram } from './subjects/node-program.ts'
 import { pgloader } from './subjects/pgloader.ts'
@@ -21,7 +21,7 @@ export interface Comparison {
 }
 
 /** By the name that `--only` takes. `records`: of the sample file. */
-export const COMPARISONS: Record<string, (records: number, server: Postgres) => Comparison> = {
+export const COMPARISONS: Record<string, (records: number, server: Postgres) => Comparison | Promise<Comparison>> = {
   postgres(records, server) {
     const file = sample(records)
     return {
@@ -60,6 +60,19 @@ export const COMPARISONS: Record<string, (records: number, server: Postgres) => 
         () => ({ ...nodeProgram('csv-parse | COPY', 'csv-parse-copy.ts', file.path, server.url), inexact: true }),
       ],
       floors: { 'csv-parse | COPY': 12 },
+    }
+  },
+  async ndjson(records, server) {
+    const file = await ndjsonSample(records)
+    return {
+      title: 'NDJSON into PostgreSQL, no index',
+      sample: file,
+      target: postgresTarget(server, ''),
+      subjects: [
+        () => sluice(file, server.url),
+        () => nodeProgram('readline | JSON.parse | COPY', 'json-parse-copy.ts', file.path, server.url),
+      ],
+      floors: { 'readline | JSON.parse | COPY': 3 },
     }
   },
   'sqlite-key'(records) {

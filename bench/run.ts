@@ -36,7 +36,7 @@ try {
     `${cpus().length} × ${cpus()[0]?.model}, ${memory}, ${arch()}; Node ${process.version}; ${server.version}`,
   )
   console.log(`${Number(flags.rows).toLocaleString('en')} records, median of ${flags.runs} runs (least–most)`)
-  for (const name of flags.only) report(await compare(COMPARISONS[name]!(Number(flags.rows), server)))
+  for (const name of flags.only) report(await compare(await COMPARISONS[name]!(Number(flags.rows), server)))
 } finally {
   await server.stop()
 }

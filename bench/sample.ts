@@ -1,7 +1,18 @@
 /** The files that are loaded: what `sluice generate` writes, kept between runs because writing 1 GB takes a while. */
 import { execFileSync, spawnSync } from 'node:child_process'
-import { closeSync, existsSync, mkdirSync, openSync, renameSync, statSync, writeFileSync } from 'node:fs'
+import {
+  closeSync,
+  createReadStream,
+  existsSync,
+  mkdirSync,
+  openSync,
+  renameSync,
+  statSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs'
 import { join } from 'node:path'
+import { parse } from 'csv-parse'
 
 const ROOT = join(import.meta.dirname, '..')
 export const SLUICE = join(ROOT, 'packages/sluice/bin/sluice.js')
@@ -27,6 +38,27 @@ export function sample(records: number, badPercent = 0): Sample {
   if (!existsSync(path)) generate(path, records, badPercent)
   return { path, schema, bytes: statSync(path).size, records, bad: Math.round((records * badPercent) / 100) }
 }
+
+/** The same sample as NDJSON: id and amount as numbers, the rest as strings. */
+export async function ndjsonSample(records: number): Promise<Sample> {
+  const csv = sample(records)
+  const path = csv.path.replace('.csv', '.ndjson')
+  if (!existsSync(path)) {
+    const unfinished = `${path}.part`
+    const file = openSync(unfinished, 'w')
+    for await (const row of createReadStream(csv.path).pipe(parse({ columns: true }))) {
+      const members = Object.entries(row as Record<string, string>).map(
+        ([key, value]) => `"${key}":${NUMBERS.has(key) ? value : JSON.stringify(value)}`,
+      )
+      writeSync(file, `{${members.join(',')}}\n`)
+    }
+    closeSync(file)
+    renameSync(unfinished, path)
+  }
+  return { ...csv, path, bytes: statSync(path).size }
+}
+
+const NUMBERS = new Set(['id', 'amount'])
 
 function generate(path: string, records: number, badPercent: number): void {
   const unfinished = `${path}.part`
