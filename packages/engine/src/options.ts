@@ -46,6 +46,8 @@ export interface LoadOptions {
   write?: 'copy' | 'unnest'
   /** Records a transaction, at most. Default: 50,000; 1,000 with `unnest`. */
   batchRows?: number
+  /** Connections to PostgreSQL that bring batches in at once; they are committed in the order of the source. Default: 2. */
+  parallel?: number
   /** Rejected records allowed: more than `rows`, or more than `percent` of those read, fail the load. Default: no limit. */
   maxErrors?: { rows: number } | { percent: number }
   /** The table of the job's rejects, `T` or `schema.T`; made on first use, several jobs may share it. Default: `failed_imports`. */

@@ -208,7 +208,7 @@ async function replayIn(
     parser.close(batch)
     const count = batch.to.record - batch.from.record
     const replayed = { records: next.records.splice(0, count), refused: next.refused.splice(0) }
-    const outcome = await database.commit(batch, batch.to, replayed)
+    const outcome = await database.commit(batch, batch.to, { replay: replayed })
     const again = batch.rejects.length + outcome.rejects.length
     loaded += count - again
     refused += again + replayed.refused.length

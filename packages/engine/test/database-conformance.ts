@@ -555,7 +555,7 @@ export function conformance(start: () => Promise<Subject>): void {
     }
     const replay = (rows: Rows, records: number[]) => {
       const batch = subject.batch(rows)
-      return db.commit(batch, batch.to, { records, refused: [] })
+      return db.commit(batch, batch.to, { replay: { records, refused: [] } })
     }
     await assert.rejects(replay([[3]], [3]), { code: 'SLUICE_JOB', message: /runs/ })
     await jobs.finish(plan)
@@ -563,7 +563,7 @@ export function conformance(start: () => Promise<Subject>): void {
     // The second of the equal rows is refused by the database, and stays open with what that says.
     const batch = subject.batch([[3], [3], [4]])
     const error = { column: 'id', code: 'type-error' as const, message: '"z" is not an integer', value: 'z' }
-    await db.commit(batch, batch.to, { records: [3, 1, 4], refused: [{ record: 2, errors: [error] }] })
+    await db.commit(batch, batch.to, { replay: { records: [3, 1, 4], refused: [{ record: 2, errors: [error] }] } })
     assert.deepEqual(await ids(), [3, 4])
     assert.deepEqual(await counters(), [4, 2, 0, 2, 2])
     const open = await allRejects(plan.jobId, { open: true })

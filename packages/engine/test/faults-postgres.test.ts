@@ -186,6 +186,8 @@ test('a network that swallows everything for a while, and then delivers it', asy
   let committed = 0
   const receipt = smallLoad(file, `${proxy.url}&connect_timeout=1`, {
     batchRows: 5,
+    // So that what is told comes from one connection.
+    parallel: 1,
     onNotice: (message) => {
       if (message.includes('trying again')) again.push(message)
     },

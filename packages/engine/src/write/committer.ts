@@ -71,15 +71,20 @@ export class Committer {
   /**
    * Resolves when the batch is durable.
    * @param to the batch's end, with what is known of the source before it
+   * @param after settles with the batch before it, while that one is on its way
    */
-  async commit(batch: Batch, to: Mark): Promise<Committed> {
+  async commit(batch: Batch, to: Mark, after: Promise<unknown> | undefined): Promise<Committed> {
     if (this.#lost) throw this.#lost
     let tried = false
-    return this.#retry(async () => {
+    let isInVain = false
+    after?.catch(() => {
+      isInVain = true
+    })
+    const work = async (): Promise<Committed> => {
       const already = tried ? await this.#committedAlready(batch) : undefined
       if (already) return already
       try {
-        const outcome = await this.#database.commit(batch, to)
+        const outcome = await this.#database.commit(batch, to, { after })
         return { outcome, rejects: [...batch.rejects, ...outcome.rejects].sort((a, b) => a.record - b.record) }
       } catch (error) {
         // The checkpoint refused it; what moved it may be an earlier try, whose COMMIT was still under way.
@@ -89,7 +94,8 @@ export class Committer {
       } finally {
         tried = true
       }
-    })
+    }
+    return this.#retry(work, () => isInVain)
   }
 
   /** The segment is complete. */
@@ -151,9 +157,9 @@ export class Committer {
     }
   }
 
-  #retry<T>(work: () => Promise<T>): Promise<T> {
+  #retry<T>(work: () => Promise<T>, isInVain = () => false): Promise<T> {
     return retry(work, {
-      classify: (error) => this.#database.classify(error),
+      classify: (error) => (isInVain() ? 'environment' : this.#database.classify(error)),
       notice: this.#notice,
       signal: this.#signal,
     })

@@ -117,6 +117,17 @@ export interface Replay {
   refused: Pick<Reject, 'record' | 'errors'>[]
 }
 
+/** What may be true of a batch. */
+export interface Circumstances {
+  /** It holds corrected rejects: they are closed in the same transaction, and no checkpoint moves. */
+  replay?: Replay
+  /**
+   * Settles with the batch before it in the source. This one is committed behind that one, never before; when that one fails,
+   * so does this one, with the same error.
+   */
+  after?: Promise<unknown> | undefined
+}
+
 /**
  * A database that rows are loaded into. Two implementations: `postgres/` and `sqlite/` (which works in a thread of its
  * own, because node:sqlite is synchronous). Every method throws a {@link SluiceError} for what is not in the data.
@@ -125,6 +136,8 @@ export interface Database extends Sql {
   readonly kind: 'postgres' | 'sqlite'
   /** For messages: the URL without its password. */
   readonly label: string
+  /** Batches that {@link commit} takes at once. */
+  readonly parallel: number
   /** SQL for the current time, in the form in which our own tables store times. */
   readonly now: string
   /** Undefined where there is no such table. */
@@ -145,8 +158,8 @@ export interface Database extends Sql {
    * Commits a batch in one transaction: rows, rejects, checkpoint and the job's counters. Rows that the database
    * refuses become rejects in the same transaction. Resolves when the commit is durable; the batch may be reused then.
    *
-   * @param replay The batch holds corrected rejects: they are closed in the same transaction, and no checkpoint moves.
+   * Up to {@link parallel} batches may be on their way at once; each one but the first names the one before it as `after`.
    */
-  commit(batch: Batch, to: Mark, replay?: Replay): Promise<Outcome>
+  commit(batch: Batch, to: Mark, circumstances?: Circumstances): Promise<Outcome>
   close(): Promise<void>
 }

@@ -6,12 +6,13 @@ import type { Told } from './retry.ts'
 /**
  * Opens the database of a URL: `sqlite:PATH`, `postgres://…` or `postgresql://…`; or of a pool of pg. Default: `$DATABASE_URL`,
  * else `sqlite:sluice.db`. Only the driver that is needed gets loaded.
- * @param told Of waiting for a database that is busy or starting up.
+ * @param told Of waiting for a database that is busy or starting up; `parallel`: connections to PostgreSQL that bring batches in at
+ *   once, 2 by default.
  * @throws SluiceError SLUICE_CONFIG for a URL of no database, SLUICE_CONNECT
  */
 export async function openDatabase(
   target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db',
-  told: Told = {},
+  told: Told & { parallel?: number | undefined } = {},
 ): Promise<Database> {
   if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) {
     const { openPostgres } = await import('./postgres/postgres.ts')

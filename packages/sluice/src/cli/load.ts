@@ -39,6 +39,7 @@ interface LoadFlags {
   key?: string[]
   write?: 'copy' | 'unnest'
   batchRows?: number
+  parallel?: number
   maxErrors?: LoadOptions['maxErrors']
   rejects?: string
   rejectTable?: string
@@ -126,6 +127,11 @@ export function addLoad(program: Command, config: Config): void {
     '--batch-rows <n>',
     'records a transaction (default: 50000; unnest: 1000)',
     read.wholeNumber('--batch-rows', 1),
+  )
+  command.option(
+    '--parallel <n>',
+    'connections to PostgreSQL that bring batches in at once (default: 2)',
+    read.wholeNumber('--parallel', 1),
   )
   command.option(
     '--max-errors <n>',
@@ -217,6 +223,7 @@ async function loadOptions(
       atomic: flags.atomic,
       write: flags.write,
       batchRows: flags.batchRows,
+      parallel: flags.parallel,
       maxErrors: flags.maxErrors,
       rejects: flags.rejects,
       rejectTable: flags.rejectTable,

@@ -12,6 +12,8 @@ interface Relation {
   hasHeirs: boolean
   /** Whether a foreign key points from the table to itself. */
   refersToItself: boolean
+  /** Of a plain table: no trigger, rule, policy or foreign key to itself may look at other rows when one comes in. */
+  isIndependent: boolean
 }
 
 /** What may be loaded: tables, partitioned ones, views and foreign tables. */
@@ -29,7 +31,10 @@ export async function findRelation(sql: Sql, { schema, table }: TableName): Prom
      ) AS "takesRows", c.relkind = 'r' AND c.relhassubclass AS "hasHeirs", EXISTS (
        SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.contype = 'f'
          AND k.confrelid IN (c.oid, pg_catalog.pg_partition_root(c.oid))
-     ) AS "refersToItself"
+     ) AS "refersToItself",
+     c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relispartition AND NOT c.relhasrules AND NOT c.relrowsecurity
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.confrelid = c.oid) AS "isIndependent"
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relname = $1 AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END`,
     [table, schema],

@@ -18,6 +18,8 @@ const CAUSES: Record<string, Exclude<Cause, 'environment'>> = {
   '40': 'transient', // transaction rollback: serialization, deadlock
   '25P03': 'transient', // idle_in_transaction_session_timeout
   '25P04': 'transient', // transaction_timeout
+  '42710': 'transient', // somebody creates the same table at this moment: it will be found
+  '42P07': 'transient',
   '53300': 'transient', // too many connections
   '55P03': 'transient', // lock_timeout
   '57014': 'transient', // statement_timeout, or cancelled by an administrator

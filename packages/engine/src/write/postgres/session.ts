@@ -140,3 +140,11 @@ function iso(text: string, zone: string): string {
   const [, date, time, fraction = ''] = parts
   return `${date}T${time}.${fraction.padEnd(3, '0').slice(0, 3)}${zone}`
 }
+
+/** Leaves no transaction open. A connection on which even that fails is not used again; the first error is the one to tell. */
+export async function rollback(session: Session): Promise<void> {
+  if (session.broken) return
+  await session.run('ROLLBACK').catch(() => {
+    session.broken = true
+  })
+}

@@ -6,11 +6,11 @@ import type { Position } from '../../parse/position.ts'
 import type { ColumnType, Encoding, Storage } from '../../schema/program.ts'
 import type {
   Cause,
+  Circumstances,
   Database,
   LoadPlan,
   NewColumn,
   Outcome,
-  Replay,
   SqlValue,
   Statement,
   TableName,
@@ -53,6 +53,8 @@ const HEAP = { maxYoungGenerationSizeMb: 4 }
 class Sqlite implements Database {
   readonly kind = 'sqlite'
   readonly label: string
+  /** A thread does one thing after the other. */
+  readonly parallel = 1
   readonly now = NOW
   readonly #thread: Thread
 
@@ -90,7 +92,7 @@ class Sqlite implements Database {
     return this.#thread.call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
   }
 
-  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
+  commit(batch: Batch, to: Position, { replay }: Circumstances = {}): Promise<Outcome> {
     // Of an object of a class only its own properties would arrive, and none of its getters.
     const { rows, output, large, input, rowStarts, rejects, from } = batch
     const own = { rows, output, large, input, rowStarts, rejects, from, to: batch.to }
