@@ -12,7 +12,7 @@ import type { ObjectStorage } from './storage/storage.ts'
  */
 
 /** @throws SluiceError SLUICE_STORAGE */
-export async function openStorage(place: StoragePlace, largestBytes?: number): Promise<ObjectStorage> {
+async function openStorage(place: StoragePlace, largestBytes?: number): Promise<ObjectStorage> {
   if (place.kind === 'local') return (await import('./storage/local.ts')).openLocalStorage(place.folder)
   const { bucket, endpoint, region } = place
   const { openS3Storage } = await import('./storage/s3.ts')

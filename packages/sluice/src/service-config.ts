@@ -119,7 +119,7 @@ export function readServiceConfig(
 }
 
 /** @throws SluiceError SLUICE_CONFIG */
-export function storageOf(env: NodeJS.ProcessEnv, { s3 }: Config): StoragePlace {
+function storageOf(env: NodeJS.ProcessEnv, { s3 }: Config): StoragePlace {
   const bucket = read(env, 'S3_BUCKET', bucketOf, 'the name of a bucket: 3 to 63 of a-z, 0-9, "." and "-"', null)
   const endpoint = read(
     env,
