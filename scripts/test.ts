@@ -28,6 +28,7 @@ const LONG = [
   'commands',
   'decode',
   'faults',
+  'http',
   'hygiene',
   'interrupt',
   'json',

@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { readFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { gzipSync } from 'node:zlib'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
 import { temporaryFolder } from './sluice.ts'
@@ -128,6 +130,22 @@ for (const mode of ['staged', 'direct']) {
     })
   }
 }
+
+test('a gzip bomb is stopped: 422, and memory stays', async () => {
+  const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${server.pid}/status`, 'utf8'))![1]) * 1024
+  const bomb = gzipSync(Buffer.concat([Buffer.from('id\n'), Buffer.alloc(100 * 2 ** 20, '1\n')]))
+  const before = peak()
+  const { status, json } = await new Api(server).call(
+    'POST',
+    '/upload?mode=direct&table=bomb&maxDecodedBytes=1000000',
+    {
+      body: bomb as Uint8Array<ArrayBuffer>,
+      headers: { 'content-type': 'text/csv', 'content-encoding': 'gzip' },
+    },
+  )
+  assert.deepEqual([status, json.code], [422, 'SLUICE_DECODED_SIZE'])
+  assert.ok(peak() - before < 64 * 2 ** 20)
+})
 
 test('a body that trickles is given up: 408', async () => {
   const head = `POST /upload?mode=direct&table=slow HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Length: 5000\r\n\r\nid\n`
