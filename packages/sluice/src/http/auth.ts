@@ -47,7 +47,7 @@ function keyOf(request: FastifyRequest, keys: ApiKey[]): ApiKey {
 }
 
 /** The key of a token. All hashes are compared, each in constant time, so that the time of the answer tells nothing. */
-export function findKey(keys: ApiKey[], token: string): ApiKey | undefined {
+function findKey(keys: ApiKey[], token: string): ApiKey | undefined {
   const hash = createHash('sha256').update(token).digest()
   let found: ApiKey | undefined
   for (const key of keys) if (timingSafeEqual(hash, key.hash)) found = key

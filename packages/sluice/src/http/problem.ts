@@ -1,20 +1,6 @@
 import { STATUS_CODES } from 'node:http'
 import { ERRORS, type ErrorCode, SluiceError } from '@sluice/engine'
-
-/** An RFC 9457 problem document. */
-export interface ProblemDocument {
-  /** `/docs#CODE`, where the code is described; `about:blank` where the status says it all. */
-  type: string
-  title: string
-  status: number
-  detail: string
-  /** A code of the table of errors; only where there is one. */
-  code?: string
-  /** Id of the request, as in the log. */
-  instance: string
-  /** The upload that it is of, where it is of one. */
-  uploadId?: string
-}
+import type { ProblemDocument } from './schemas.ts'
 
 interface ProblemOptions {
   headers?: Record<string, string>

@@ -15,9 +15,12 @@ export const UploadId = Type.String({
 /** What is no UUID is no upload either: a 404 rather than a 400. */
 export const UploadParams = Type.Object({ uploadId: Type.String({ description: 'A UUID' }) })
 
-export const ProblemDocument = Type.Object(
+const ProblemDocument = Type.Object(
   {
-    type: Type.String({ format: 'uri-reference' }),
+    type: Type.String({
+      format: 'uri-reference',
+      description: '`/docs#CODE`, where the code is described; `about:blank` where the status says it all',
+    }),
     title: Type.String(),
     status: Type.Integer(),
     detail: Type.String(),
@@ -27,6 +30,8 @@ export const ProblemDocument = Type.Object(
   },
   { title: 'Problem', description: 'RFC 9457' },
 )
+
+export type ProblemDocument = Static<typeof ProblemDocument>
 
 const COUNTS = {
   recordsRead: count(),
@@ -103,7 +108,7 @@ const RejectError = Type.Object({
   value: nullable(Type.String({ description: 'As it stands in the source, cut at 1,000 characters' })),
 })
 
-export const Reject = Type.Object(
+const Reject = Type.Object(
   {
     record: Type.Integer({ minimum: 1 }),
     line: Type.Integer({ minimum: 1 }),

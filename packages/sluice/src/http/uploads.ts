@@ -37,7 +37,7 @@ const Headers = Type.Object({
 })
 
 /** What of an upload comes in its body; `file` is last where the mode is `direct`. */
-export const Form = Type.Object({
+const Form = Type.Object({
   ...Settings.properties,
   file: Type.Unsafe<unknown>({ type: 'string', format: 'binary', description: 'CSV; gzip and zstd as they are' }),
 })
