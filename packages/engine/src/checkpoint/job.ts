@@ -133,7 +133,7 @@ export function toCheckpoint(row: SqlRow): Checkpoint {
       record: Number(row.committed_record),
     },
     committedSha256: textOrNull(row.committed_sha256),
-    committedStored: Number(row.committed_stored),
+    committedStored: Number(row.committed_stored ?? row.committed_byte),
     done: Boolean(row.done),
     epoch: Number(row.epoch),
     leaseOwner: textOrNull(row.lease_owner),

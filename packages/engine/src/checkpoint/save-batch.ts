@@ -78,7 +78,7 @@ function addToJob(now: string, first: number): string {
   const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${first + i}`).join(', ')
   return `UPDATE ingestion_jobs SET ${sums}, updated_at = ${now},
     bytes_committed = bytes_committed + $3
-      - (SELECT committed_stored FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
+      - (SELECT coalesce(committed_stored, committed_byte) FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
     WHERE job_id = $1`
 }
 

@@ -63,7 +63,7 @@ function definitions(t: Types): { name: string; create: string }[] {
         committed_line bigint NOT NULL,
         committed_record bigint NOT NULL,
         committed_sha256 text,
-        committed_stored bigint NOT NULL DEFAULT 0,
+        committed_stored bigint,
         done ${t.boolean} NOT NULL DEFAULT FALSE,
         epoch bigint NOT NULL DEFAULT 0,
         lease_owner text,
@@ -110,7 +110,7 @@ export function rejectColumnsFor(kind: 'postgres' | 'sqlite'): string {
 /** Columns that came later than their tables, in the order of versions; databases may have the tables without them. */
 const LATER_COLUMNS = [
   { table: 'ingestion_checkpoints', column: 'committed_sha256', type: 'text' },
-  { table: 'ingestion_checkpoints', column: 'committed_stored', type: 'bigint NOT NULL DEFAULT 0' },
+  { table: 'ingestion_checkpoints', column: 'committed_stored', type: 'bigint' },
   { table: 'failed_imports', column: 'source', type: 'text' },
 ]
 
