@@ -144,7 +144,49 @@ function differs(
   return change === undefined ? undefined : `map: ${change}`
 }
 
+/** Of a record, in bytes: less than what the parsers hold beside it. */
+const LIMIT = 100_000
+const MB = 1024 * 1024
+const LARGE: [string, JsonDialect['form'], string][] = [
+  ['a line longer than the limit', 'lines', `{"a":1}\n{"a":"${'x'.repeat(MB)}"}\n{"a":2}\n`],
+  ['a line as long as the limit', 'lines', `{"a":"${'x'.repeat(LIMIT - 8)}"}\n{"a":"${'x'.repeat(LIMIT - 7)}"}\n`],
+  ['an element longer than the limit', 'array', `{"a":1}\n,\n {"a":"${'[\\"\\n]},'.repeat(100_000)}"}\n \n,{"a":2}]\n`],
+  [
+    'a broken element longer than the limit',
+    'array',
+    `{"a":1},{"a":01,"b":[${'{"c":"]},"},'.repeat(100_000)}1]},{"a":2}]`,
+  ],
+  ['an element that has no end', 'array', `{"a":1},{"a":"${'x'.repeat(MB)}`],
+  [
+    'white space without end',
+    'array',
+    `{"a":1}${' '.repeat(60_000)},${'\n'.repeat(60_000)}{"a":2}${'\t'.repeat(100_000)}]${' '.repeat(MB)}`,
+  ],
+  [
+    '5,000 keys that no column has',
+    'array',
+    `{${Array.from({ length: 5_000 }, (_, i) => `"k${i}":${i}`).join()}},{"a":1}]`,
+  ],
+  ['40,000 short records', 'lines', '{"a":1,"b":2}\n{"b":3}\n'.repeat(20_000)],
+  [
+    'a string of 90 KB with escapes',
+    'lines',
+    `{"a":"${'\\u00e9\\n"'.replace('"', '\\"').repeat(5_000)}","ключ":"${'\\t'.repeat(20_000)}"}\n`,
+  ],
+]
+
 describe('kernel and twin agree on JSON', () => {
+  for (const [name, form, text] of LARGE) {
+    test(`${form}: ${name}`, () => {
+      for (const pieces of [[65_537], [1_000_003]]) {
+        assert.equal(
+          differs(Buffer.from(text), { dialect: dialect(form), encoding: 'pg-binary', maxRecordBytes: LIMIT }, pieces),
+          undefined,
+        )
+      }
+    })
+  }
+
   for (const form of ['lines', 'array'] as const) {
     for (const encoding of ENCODINGS) {
       test(`${form}, ${encoding}: any sequence of what means something`, () => {

@@ -25,8 +25,9 @@ export class EndlessLine {
   complete = false
   /** Line ends before the one that ends the line. */
   readonly lines: number
-  /** What stands between the record before and this one. */
-  readonly before = { bytes: 0, lines: 0 }
+  /** What stands between the record before and this one, and the line ends in it. */
+  readonly before: Buffer = Buffer.alloc(0)
+  readonly linesBefore = 0
   readonly #lineEnd: Dialect['lineEnd']
   /** CRs at the end of what was seen: part of the line end if a LF follows. */
   #returns: number

@@ -66,7 +66,7 @@ export class JsonReader {
 
   #recordOfLine(content: number, end: number): Member[] | RecordFault {
     const object = this.#object(content, end)
-    if ('reason' in object) return object
+    if ('reason' in object) return this.#faultOf(object.reason, this.#text.failAt, end, object.cell)
     const rest = skipSpace(this.#bytes, object.end, end)
     return rest === end ? object.members : this.#faultOf('json-syntax', rest, end)
   }
@@ -105,11 +105,11 @@ export class JsonReader {
   }
 
   /** The members of the object at `start`, by column, or what is wrong. */
-  #object(start: number, end: number): { end: number; members: Member[] } | RecordFault {
+  #object(start: number, end: number): { end: number; members: Member[] } | Pick<RecordFault, 'reason' | 'cell'> {
     const text = this.#text
     const found = text.object(start, end, (key) => this.#ordinals.get(key) ?? -1)
     if (found) return found
-    return this.#faultOf(text.reason, text.failAt, end, text.failColumn)
+    return { reason: text.reason, cell: text.failColumn }
   }
 
   #faultOf(reason: Fault, at: number, end: number, cell = -1): RecordFault {

@@ -13,7 +13,7 @@ export const isSpace = (byte: number | undefined): boolean => byte !== undefined
  * Tells where things end in JSON that nobody checks: strings end at a quote that no backslash escapes, and outside of
  * them brackets of both kinds are counted. It can stop after any byte.
  */
-export class Structure {
+class Structure {
   /** Brackets that are open; below 0 where more are closed. */
   depth = 0
   inString = false
@@ -57,8 +57,9 @@ export class ElementEnd {
 /** An element over the size limit: only its first bytes and its length are kept, while `pass` looks for its end. */
 export class EndlessElement {
   readonly found: EndlessFound = { reason: 'record-too-large', cell: 0, lines: 0 }
-  /** What stands between the element before and this one. */
-  readonly before: { bytes: number; lines: number }
+  /** What stands between the element before and this one, and the line ends in it. */
+  readonly before: Buffer
+  readonly linesBefore: number
   /** Bytes of the element, without the white space behind it. */
   length = 0
   /** Bytes of that white space. */
@@ -76,7 +77,8 @@ export class EndlessElement {
     while (isSpace(bytes[start])) start++
     if (bytes[start] === COMMA) start++
     while (isSpace(bytes[start])) start++
-    this.before = { bytes: start, lines: countLines(bytes.subarray(0, start)) }
+    this.before = Buffer.from(bytes.subarray(0, start))
+    this.linesBefore = countLines(this.before)
     this.pass(bytes.subarray(start))
   }
 
@@ -85,7 +87,7 @@ export class EndlessElement {
   }
 
   get passed(): number {
-    return this.before.bytes + this.length + this.lineEndLength
+    return this.before.length + this.length + this.lineEndLength
   }
 
   /** Takes bytes up to the separator; returns how many. */
@@ -159,6 +161,11 @@ export function truncated({ line, record }: Position): SluiceError {
       `on line ${line} or behind it. The records before it are loaded. Either the source is incomplete, or a quote or a ` +
       'bracket is missing in that record',
   )
+}
+
+/** White space that no buffer holds, where it may not be passed over before it ends. */
+export function spaceWithoutEnd({ line }: Position, bytes: number): SluiceError {
+  return new SluiceError('SLUICE_CORRUPT', `More than ${bytes} bytes of white space stand behind line ${line}`)
 }
 
 function countLines(bytes: Uint8Array): number {

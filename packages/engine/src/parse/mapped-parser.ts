@@ -4,7 +4,7 @@ import { Detour, type Place, rejectAt } from './detour.ts'
 import { CSV, type Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
-import { EndlessElement, JsonTail, truncated } from './json-structure.ts'
+import { EndlessElement, JsonTail, spaceWithoutEnd, truncated } from './json-structure.ts'
 import { csvRecord, type MapRow, RowMapper } from './mapped-row.ts'
 import type { Filled, ParserOptions } from './parser.ts'
 import type { Position } from './position.ts'
@@ -222,6 +222,7 @@ export class MappedParser {
     const bytes = this.#bytes.subarray(this.#taken, this.#have)
     if (this.#isArray) {
       this.#endless = new EndlessElement(bytes)
+      if (this.#endless.length <= this.#sound.maxRecordBytes) throw spaceWithoutEnd(this.#position, bytes.length)
       this.#have = 0
       this.#taken = 0
       return
@@ -248,8 +249,9 @@ export class MappedParser {
   /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
   #rejectEndless(batch: BatchBuffer, endless: EndlessLine | EndlessElement): void {
     const { record } = this.#position
-    const byte = this.#position.byte + endless.before.bytes
-    const line = this.#position.line + endless.before.lines
+    const byte = this.#position.byte + endless.before.length
+    const line = this.#position.line + endless.linesBefore
+    batch.addInput(endless.before)
     const { reason, cell } = endless.found
     const lines =
       endless instanceof EndlessLine ? endless.found.lines + (endless.lineEndLength > 0 ? 1 : 0) : endless.lines

@@ -9,7 +9,7 @@ import type { Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
 import { compileJsonColumns } from './json-columns.ts'
-import { EndlessElement, JsonTail, truncated } from './json-structure.ts'
+import { EndlessElement, JsonTail, spaceWithoutEnd, truncated } from './json-structure.ts'
 import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
 import type { Position } from './position.ts'
 import { MAX_RECORD_BYTES } from './records.ts'
@@ -57,6 +57,9 @@ const PADDING = 128
 
 const LINE_ENDS = { lf: 0, cr: 1, any: 2 } as const
 const NONE = -1
+
+/** Twice that, the input and its cells, are the offsets that the index holds: 30 bits. */
+const MOST_JSON_BYTES = 480 * 1024 * 1024
 
 /** As kernel/scan/json.ts has them. */
 const JSON_FORMS = { lines: 1, array: 2 } as const
@@ -134,6 +137,11 @@ export class Parser {
       dialect.nullWords.length === 1 && dialect.nullWords[0] === '',
     )
     if (dialect.json && columns) {
+      if (maxRecordBytes > MOST_JSON_BYTES)
+        throw new SluiceError(
+          'SLUICE_USAGE',
+          `A record of JSON can have at most ${MOST_JSON_BYTES} bytes (--max-record-bytes)`,
+        )
       this.#kernel.bytes.set(columns.bytes, columns.names)
       const { names, wants, count, places, mask, slots } = columns
       const state = begun ? JSON_STATES.any : JSON_STATES.first
@@ -386,8 +394,9 @@ export class Parser {
   /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
   #rejectEndless(batch: BatchSink, endless: EndlessLine | EndlessElement): void {
     const { record } = this.#position
-    const byte = this.#position.byte + endless.before.bytes
-    const line = this.#position.line + endless.before.lines
+    const byte = this.#position.byte + endless.before.length
+    const line = this.#position.line + endless.linesBefore
+    batch.addInput(endless.before)
     if (this.#isArray) this.#kernel.calls.setState(JSON_STATES.separator)
     const { reason, cell } = endless.found
     if (reason && isFault(reason)) {
@@ -433,10 +442,10 @@ export class Parser {
     const output = align(this.#lists.end, 64)
     const input = align(output + this.#outputSize + PADDING, 64)
     const scratchSize = align(this.#capacity * textFactor + rowOverhead + PADDING, 64)
-    const scratch = align(input + this.#capacity + PADDING, 64)
-    const cells = align(scratch + 3 * scratchSize, 64)
+    const cells = align(input + this.#capacity + PADDING, 64)
     const cellsSize = this.#dialect.json ? this.#capacity + CELL_ROOM + 2 * this.#program.sourceColumns.length : 0
-    this.#kernel.reserve(cells + cellsSize + PADDING)
+    const scratch = align(cells + cellsSize + PADDING, 64)
+    this.#kernel.reserve(scratch + 3 * scratchSize)
     // The cells of records that wait in the index move by as much as the input, which is copied over what was theirs.
     if (cells > this.#cells && this.#cells > 0)
       this.#kernel.bytes.copyWithin(cells, this.#cells, this.#cells + cellsSize)
@@ -463,11 +472,6 @@ export class Parser {
       },
     }
   }
-}
-
-/** White space that no buffer holds, where it may not be passed over before it ends. */
-function spaceWithoutEnd({ line }: Position, bytes: number): SluiceError {
-  return new SluiceError('SLUICE_CORRUPT', `More than ${bytes} bytes of white space stand behind line ${line}`)
 }
 
 interface Lists {
