@@ -11,7 +11,7 @@ import { parseTableSchema } from '../../packages/engine/src/schema/table-schema.
 import { created } from '../../packages/engine/src/write/postgres/column-types.ts'
 
 /** As a load has them: rows a commit, and bytes. */
-const LIMITS = { records: 50_000, bytes: 10_000_000 }
+const LIMITS = { records: 50_000, bytes: 2 * 1024 * 1024 }
 
 const [, , file, schemaFile] = process.argv as [string, string, string, string]
 const schema = parseTableSchema(JSON.parse(readFileSync(schemaFile, 'utf8')))
