@@ -12,7 +12,10 @@ export const ERRORS = {
   SLUICE_SOURCE_EMPTY: { exit: 2, what: 'The source has no header and no record' },
   SLUICE_SOURCE_CHANGED: { exit: 2, what: 'The source or a setting of meaning differs from the interrupted load' },
   SLUICE_SOURCE_READ: { exit: 1, what: 'Reading the source failed, or it ended early' },
-  SLUICE_CORRUPT: { exit: 1, what: 'A source is truncated or corrupt: compressed data, or a JSON document that does not close' },
+  SLUICE_CORRUPT: {
+    exit: 1,
+    what: 'A source is truncated or corrupt: compressed data, or a JSON document that does not close',
+  },
   SLUICE_DECODED_SIZE: { exit: 1, what: 'A compressed source grows beyond the limit when it is decompressed' },
   SLUICE_CONNECT: { exit: 1, what: 'The database cannot be reached or refuses the login' },
   SLUICE_DATABASE: {

@@ -48,7 +48,10 @@ const REFUSALS: [profile: unknown, message: RegExp][] = [
   [[], /^profile is \[\]; it must be a JSON object/],
   [{ tabel: 'x', keys: 1 }, /^profile has no key "tabel", "keys"; its keys are table, schema, dialect/],
   [{ table: ' ' }, /table is " "; it must be a string that is not blank/],
-  [{ dialect: { separator: ';' } }, /^profile: dialect has no key "separator"; its keys are .*encoding, delimiter, quote/],
+  [
+    { dialect: { separator: ';' } },
+    /^profile: dialect has no key "separator"; its keys are .*encoding, delimiter, quote/,
+  ],
   [{ dialect: { delimiter: null } }, /dialect\.delimiter is null; it must be a string/],
   [{ dialect: { lineEnd: 'crlf' } }, /dialect\.lineEnd is "crlf"; it must be one of lf, cr, any/],
   [{ key: [1] }, /key\[0\] is 1; it must be a string/],
