@@ -148,7 +148,7 @@ export function convert(most: u32, startsOffset: u32): i32 {
     if (length > Scan.maxRecord) return CONVERT_RESCAN
     // So that every cell lies between two entries, the first and the last one too: where the record begins, where it ends.
     store<u32>(Convert.cursor - 4, <u32>(Convert.at - Scan.input) << 2)
-    store<u32>(last, (<u32>(contentEnd - Scan.input + 1) << 2) | RECORD_END)
+    store<u32>(last, (<u32>(contentEnd - Scan.input + Scan.delimiterLength) << 2) | RECORD_END)
     const status = convertRecord(<u32>(last - Convert.cursor) / 4 + 1, contentEnd, next, length)
     if (status != CONVERT_DONE && status != CONVERT_LARGE_ROW) {
       store<u32>(last, lastEntry)
@@ -177,6 +177,7 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
   const columnCount = Convert.columnCount
   const index = Convert.cursor
   const input = Scan.input
+  const gap = Scan.delimiterLength
   const quote = Scan.quote
   const quotesAreUsual = Scan.escape < 0
   const bound = Convert.rowOverhead + length * Convert.textFactor
@@ -205,7 +206,7 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
         continue
       }
       start = cellStart(input, index, cell)
-      end = cellEnd(input, index, cell)
+      end = behindCell(input, index, cell) - gap
     }
     const usual = load<u8>(column, AT_USUAL)
     if (usual) {
@@ -254,10 +255,18 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
     }
     column += COLUMN
   }
+  if (fields > Convert.sourceCells && Scan.trailingDelimiter) {
+    while (
+      fields > Convert.sourceCells &&
+      cellStart(input, index, fields - 1) == behindCell(input, index, fields - 1) - gap
+    ) {
+      fields--
+    }
+  }
   if (fields > Convert.sourceCells) {
     const most = min(fields, Convert.sourceCells + EXTRA_CELLS)
     for (let cell = Convert.sourceCells; cell < most; cell++) {
-      addError(cell, EXTRA_CELL, cellStart(input, index, cell), cellEnd(input, index, cell), 0)
+      addError(cell, EXTRA_CELL, cellStart(input, index, cell), behindCell(input, index, cell) - gap, 0)
     }
   }
   if (Convert.errorCount > firstError) {
@@ -298,10 +307,11 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
 function cellStart(input: usize, index: usize, cell: u32): usize {
   return input + (load<u32>(index + <usize>cell * 4 - 4) >> 2)
 }
+/** Behind the delimiter that ends the cell. */
 // @ts-ignore: decorator
 @inline
-function cellEnd(input: usize, index: usize, cell: u32): usize {
-  return input + (load<u32>(index + <usize>cell * 4) >> 2) - 1
+function behindCell(input: usize, index: usize, cell: u32): usize {
+  return input + (load<u32>(index + <usize>cell * 4) >> 2)
 }
 
 /** Completes the page that is being filled, if it has a row; the output then ends behind it. */

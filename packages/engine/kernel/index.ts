@@ -15,7 +15,9 @@ export function init(): void {
 }
 
 export function setDialect(
-  delimiter: u32,
+  delimiter: u64,
+  delimiterLength: u32,
+  trailingDelimiter: bool,
   quote: i32,
   escape: i32,
   comment: i32,
@@ -24,7 +26,11 @@ export function setDialect(
   nullWords: usize,
   onlyEmptyIsNull: bool,
 ): void {
-  Scan.delimiter = delimiter
+  Scan.delimiter = <u32>(delimiter & 255)
+  Scan.delimiterLength = delimiterLength
+  Scan.delimiterBytes = delimiter
+  Scan.delimiterMask = ~(<u64>0) >> (64 - delimiterLength * 8)
+  Scan.trailingDelimiter = trailingDelimiter
   Scan.quote = quote
   Scan.escape = escape
   Scan.comment = comment

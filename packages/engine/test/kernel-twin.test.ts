@@ -64,7 +64,8 @@ describe('kernel and twin', () => {
       })
       const dialect = fc.record<Dialect>({
         encoding: fc.constant('utf-8'),
-        delimiter: fc.constantFrom(',', ';'),
+        delimiter: fc.constantFrom(',', ';', ',;', ',,'),
+        trailingDelimiter: fc.boolean(),
         quote: fc.constantFrom('"', null),
         escape: fc.constantFrom(null, '\\'),
         comment: fc.constantFrom(null, '#'),

@@ -38,12 +38,20 @@ const NEED_MORE: i32 = 1
 const ENDLESS: i32 = 2
 
 export class Scan {
+  /** Its first byte; how many it has, up to 8; and all of them, with a mask of so many. */
   static delimiter: u32 = 44
+  static delimiterLength: usize = 1
+  static delimiterBytes: u64 = 44
+  static delimiterMask: u64 = 255
+  /** Whether empty unquoted cells behind the last column are no cells. */
+  static trailingDelimiter: bool = false
   static quote: i32 = 34
   static escape: i32 = NONE
   static comment: i32 = NONE
   static lineEnd: i32 = LINE_LF
   static maxRecord: usize = 0
+  /** Whether the source ends where the input does. */
+  static final: bool = false
 
   static input: usize = 0
   static index: usize = 0
@@ -75,7 +83,13 @@ export function scan(from: usize, end: usize, final: bool, careful: bool): i32 {
   Scan.indexEnd = Scan.index
   Scan.faultEnd = Scan.faults
   Scan.next = from
-  const fast = !careful && Scan.escape == NONE && Scan.comment == NONE && Scan.lineEnd != LINE_ANY
+  Scan.final = final
+  const fast =
+    !careful &&
+    Scan.escape == NONE &&
+    Scan.comment == NONE &&
+    Scan.lineEnd != LINE_ANY &&
+    Scan.delimiterLength == 1
   while (Scan.next < end) {
     // Room for one record of the careful scanner.
     if (Scan.indexEnd + 64 * 4 > Scan.indexLimit || Scan.faultEnd + FAULT_BYTES > Scan.faultLimit) break
@@ -218,6 +232,23 @@ function withoutCarriageReturns(stray: u64, p: usize, end: usize): u64 {
 
 // @ts-ignore: decorator
 @inline
+function isDelimiter(p: usize, end: usize): bool {
+  if (<u32>load<u8>(p) != Scan.delimiter) return false
+  const length = Scan.delimiterLength
+  if (length == 1) return true
+  return p + length <= end && (load<u64>(p) & Scan.delimiterMask) == Scan.delimiterBytes
+}
+
+/** Whether the input ends within what may become a delimiter. */
+function isHalfDelimiter(p: usize, end: usize): bool {
+  const have = end - p
+  if (have >= Scan.delimiterLength) return false
+  const mask = (<u64>1 << (<u64>have * 8)) - 1
+  return (load<u64>(p) & mask) == (Scan.delimiterBytes & mask)
+}
+
+// @ts-ignore: decorator
+@inline
 function isLineEnd(c: u32): bool {
   return Scan.lineEnd == LINE_LF ? c == LF : Scan.lineEnd == LINE_CR ? c == CR : c == LF || c == CR
 }
@@ -324,18 +355,18 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
       }
       // p is at the closing quote
       p++
-      if (p >= end && !final) {
+      if (!final && (p >= end || isHalfDelimiter(p, end))) {
         Scan.indexEnd = saved
         return NEED_MORE
       }
-      if (p < end && load<u8>(p) != <u8>Scan.delimiter) {
+      if (p < end && !isDelimiter(p, end)) {
         let q = p
         if (Scan.lineEnd == LINE_LF) while (q < end && load<u8>(q) == CR) q++
         if (q == end && !final) {
           Scan.indexEnd = saved
           return NEED_MORE
         }
-        if (q == end || !isLineEnd(load<u8>(q))) {
+        if (q < end && !isLineEnd(load<u8>(q))) {
           Scan.indexEnd = saved
           return p < limit ? fault(QUOTE, cell, start, open, end, final) : fault(RECORD_TOO_LARGE, cell, start, p, end, final)
         }
@@ -344,7 +375,7 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
     } else {
       while (p < end) {
         const c = <u32>load<u8>(p)
-        if (c == Scan.delimiter || isLineEnd(c)) break
+        if (isLineEnd(c) || (c == Scan.delimiter && isDelimiter(p, end))) break
         p++
       }
     }
@@ -360,9 +391,9 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
       Scan.indexEnd = saved
       return NEED_MORE
     }
-    if (p == end || <u32>load<u8>(p) != Scan.delimiter) break
+    if (p == end || !isDelimiter(p, end)) break
     if (Scan.indexEnd < fieldLimit) {
-      entry(p + 1, FIELD_END)
+      entry(p + Scan.delimiterLength, FIELD_END)
     } else if (saved > Scan.index) {
       // No room behind the records that are there; after them it has the whole index.
       Scan.indexEnd = saved
@@ -370,18 +401,19 @@ function scanRecord(start: usize, end: usize, final: bool): i32 {
     }
     // else more fields than the index holds, which is more than any table has: it only matters that they are too many.
     cell++
-    p++
+    p += Scan.delimiterLength
   }
   entry(p + 1, RECORD_END)
   Scan.next = p < end ? behindLineEnd(p, end) : end
   return COMPLETE
 }
 
-/** The end of a record's bytes at `p`, where a line end or the input's end stands: without the CRs that belong to a LF. */
+/** The end of a record's bytes at `p`, where a line end or the source's end stands: without the CRs that belong to that. */
 // @ts-ignore: decorator
 @inline
 export function withoutTrailingReturns(start: usize, p: usize, end: usize): usize {
-  return Scan.lineEnd == LINE_LF && p < end && load<u8>(p) == LF ? withoutReturns(start, p) : p
+  if (Scan.lineEnd != LINE_LF) return p
+  return (p < end ? load<u8>(p) == LF : Scan.final) ? withoutReturns(start, p) : p
 }
 
 // @ts-ignore: decorator

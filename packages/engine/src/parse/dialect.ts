@@ -2,8 +2,12 @@
 export interface Dialect {
   /** How text is written as bytes, e.g. `utf-8`; the characters of all that follows are those of the decoded text. */
   encoding: string
-  /** One byte, e.g. `,`. */
+  /** What separates cells, e.g. `,`: 1 to 8 bytes of UTF-8, none of them a line end. */
   delimiter: string
+  /** Whether records end with delimiters that separate nothing: empty unquoted cells behind the last column are none. Default: false. */
+  trailingDelimiter?: boolean
+  /** Physical lines before the header, or the first record, that are passed over. Default: 0. */
+  skipLines?: number
   /** One byte, or null where quotes have no meaning. */
   quote: string | null
   /** One byte that escapes the quote within a quoted field; null: a doubled quote does. */

@@ -22,6 +22,7 @@ export class EndlessLine {
   /** Bytes without the line end; settled once it is `complete`, or the source has ended. */
   length: number
   lineEndLength = 0
+  /** Whether a line end was seen; CRs before the source's end are bytes of one, and end no physical line. */
   complete = false
   /** Line ends before the one that ends the line. */
   readonly lines: number
@@ -55,10 +56,11 @@ export class EndlessLine {
 
   /** The source has ended: what was seen last is settled. */
   end(): void {
-    if (this.complete || this.#lineEnd !== 'any' || this.#returns === 0) return
-    this.length -= 1
-    this.lineEndLength = 1
-    this.complete = true
+    if (this.complete || this.#returns === 0) return
+    const isAny = this.#lineEnd === 'any'
+    this.lineEndLength = isAny ? 1 : this.#returns
+    this.length -= this.lineEndLength
+    this.complete = isAny
   }
 
   /** Takes bytes up to the line end; returns how many belong to this line. */

@@ -5,7 +5,9 @@ interface KernelExports {
   init(): void
   heapBase(): number
   setDialect(
-    delimiter: number,
+    delimiter: bigint,
+    delimiterLength: number,
+    trailingDelimiter: boolean,
     quote: number,
     escapeChar: number,
     comment: number,

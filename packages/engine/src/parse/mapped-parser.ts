@@ -19,6 +19,8 @@ const CHUNK = 256 * 1024
 /** Bytes of an unfinished record from which on it is not read anew for each piece that comes. */
 const PATIENCE = 4 * 1024
 
+const CR = 13
+
 /**
  * A {@link Parser} with a user's function before its checks. Records are read into strings, go through the function and, written
  * as CSV, to a parser; positions, rejects and the input of batches are those of the source. A record that is broken as
@@ -105,6 +107,7 @@ export class MappedParser {
       if (this.#endless) {
         if (!(this.#endless.complete || this.#ended)) return 'input'
         if (!this.#endless.complete && this.#isArray) return this.#finishCut(batch)
+        if (this.#endless instanceof EndlessLine) this.#endless.end()
         this.#rejectEndless(batch, this.#endless)
         continue
       }
@@ -233,7 +236,9 @@ export class MappedParser {
       columns: this.#sound.sourceColumns,
     })
     // A fault whose line has ended, though what was read behind it may go on.
-    if (record && record.next > record.end) {
+    const last = record && bytes[record.next - 1 - this.#position.byte]
+    const ended = record !== undefined && record.next > record.end && (last !== CR || this.#dialect.lineEnd === 'cr')
+    if (ended) {
       this.#read(batch, true, 1)
       return
     }
@@ -253,8 +258,7 @@ export class MappedParser {
     const line = this.#position.line + endless.linesBefore
     batch.addInput(endless.before)
     const { reason, cell } = endless.found
-    const lines =
-      endless instanceof EndlessLine ? endless.found.lines + (endless.lineEndLength > 0 ? 1 : 0) : endless.lines
+    const lines = endless instanceof EndlessLine ? endless.found.lines + (endless.complete ? 1 : 0) : endless.lines
     this.#begun = true
     if (reason && isFault(reason)) {
       const errors = [faultError(reason, cell, this.#sound)]

@@ -126,8 +126,11 @@ export class Parser {
     this.#lists = layLists(align(behind + PADDING, 64), program.columns.length, program.sourceColumns.length)
     this.#layBuffers()
     this.#kernel.bytes.set(this.#compiled.bytes, base)
+    const delimiter = Buffer.from(dialect.delimiter)
     calls.setDialect(
-      dialect.delimiter.charCodeAt(0),
+      Buffer.concat([delimiter, Buffer.alloc(8)]).readBigUInt64LE(),
+      delimiter.length,
+      dialect.trailingDelimiter ?? false,
       dialect.quote?.charCodeAt(0) ?? NONE,
       dialect.escape === dialect.quote ? NONE : (dialect.escape?.charCodeAt(0) ?? NONE),
       dialect.comment?.charCodeAt(0) ?? NONE,
@@ -412,7 +415,7 @@ export class Parser {
     }
     this.#position = {
       byte: byte + endless.length + endless.lineEndLength,
-      line: line + endless.lines + (endless instanceof EndlessLine && endless.lineEndLength > 0 ? 1 : 0),
+      line: line + endless.lines + (endless instanceof EndlessLine && endless.complete ? 1 : 0),
       record: record + (reason ? 1 : 0),
     }
     this.#endless = undefined

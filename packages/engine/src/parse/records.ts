@@ -53,7 +53,7 @@ export interface ReadOptions {
   maxRecordBytes?: number
   /** Where in the source the bytes begin; default its start. A byte order mark is skipped at byte 0 only. */
   position?: Position
-  /** JSON: the keys that are cells, in this order. */
+  /** JSON: the keys that are cells, in this order. Delimited text: of how many columns a trailing delimiter stands behind. */
   columns?: readonly string[]
   /** JSON: whether an array is not at its first element. Default false. */
   begun?: boolean
@@ -83,7 +83,8 @@ export function* readRecords(
     const { columns = [], begun = false } = options
     return yield* new JsonReader(bytes, dialect.json, { final, maxRecordBytes, position, columns, begun })
   }
-  const reader = new RecordReader(bytes, dialect, final, maxRecordBytes, position)
+  const most = dialect.trailingDelimiter ? options.columns?.length : undefined
+  const reader = new RecordReader(bytes, dialect, { final, maxRecordBytes, position, most })
   for (let record = reader.next(); record !== undefined; record = reader.next()) yield record
   return reader.place
 }
@@ -112,10 +113,12 @@ class RecordReader {
   readonly #bytes: Uint8Array
   readonly #final: boolean
   readonly #maxRecordBytes: number
+  /** Cells behind so many are none where they are empty and end the record. */
+  readonly #most: number
   /** Offset in the source of the first byte at hand. */
   readonly #base: number
   readonly #lineEnd: Dialect['lineEnd']
-  readonly #delimiter: number
+  readonly #delimiter: Uint8Array
   readonly #quote: number | undefined
   readonly #escape: number | undefined
   readonly #comment: number | undefined
@@ -127,14 +130,24 @@ class RecordReader {
   /** Whether what was read depends on where the bytes end. */
   #sawEnd = false
 
-  constructor(bytes: Uint8Array, dialect: Dialect, final: boolean, maxRecordBytes: number, position: Position) {
+  constructor(
+    bytes: Uint8Array,
+    dialect: Dialect,
+    {
+      final,
+      maxRecordBytes,
+      position,
+      most = Number.POSITIVE_INFINITY,
+    }: Pick<Required<ReadOptions>, 'final' | 'maxRecordBytes' | 'position'> & { most: number | undefined },
+  ) {
     this.#bytes = bytes
     this.#final = final
     this.#maxRecordBytes = maxRecordBytes
+    this.#most = most
     this.#base = position.byte
     this.#line = position.line
     this.#lineEnd = dialect.lineEnd
-    this.#delimiter = dialect.delimiter.charCodeAt(0)
+    this.#delimiter = Buffer.from(dialect.delimiter)
     this.#quote = dialect.quote?.charCodeAt(0)
     this.#escape = (dialect.escape ?? dialect.quote)?.charCodeAt(0)
     this.#comment = dialect.comment?.charCodeAt(0)
@@ -209,7 +222,7 @@ class RecordReader {
       let lineEnd = this.#lineEndAt(at)
       while (lineEnd === 0 && at < this.#bytes.length) {
         if (at >= limit) return fail('record-too-large', at, line)
-        if (this.#bytes[at] === this.#delimiter) break
+        if (this.#isDelimiter(at)) break
         if (quoted) return fail('quote', cellStart, openLine)
         at++
         lineEnd = this.#lineEndAt(at)
@@ -217,8 +230,12 @@ class RecordReader {
       const value = quoted ? concat(text) : this.#bytes.subarray(cellStart, at)
       const [from, to] = [this.#base + cellStart, this.#base + at]
       cells.push({ bytes: value, quoted, text: LENIENT_UTF8.decode(value), start: from, end: to })
-      if (lineEnd > 0 || at === this.#bytes.length) return give({ at, next: at + lineEnd }, line)
-      at++
+      if (lineEnd > 0 || at === this.#bytes.length) {
+        while (cells.length > this.#most && isNothing(cells.at(-1)!)) cells.pop()
+        return give({ at, next: at + lineEnd }, line)
+      }
+      at += this.#delimiter.length
+      if (at > limit) return fail('record-too-large', at, line)
     }
   }
 
@@ -273,9 +290,15 @@ class RecordReader {
     let end = at + 1
     while (this.#byteAt(end) === CR) end++
     if (bytes[end] === LF) return end + 1 - at
+    // The source ends behind them.
+    if (end === bytes.length && this.#final) return end - at
     this.#textFrom = at
     this.#textBefore = end
     return 0
+  }
+
+  #isDelimiter(at: number): boolean {
+    return this.#delimiter.every((byte, index) => this.#byteAt(at + index) === byte)
   }
 
   /** Where the physical line that `from` stands on ends, and where the next one begins. */
@@ -288,7 +311,8 @@ class RecordReader {
 
   #goBehind(end: { at: number; next: number }, line: number): void {
     this.#at = end.next
-    this.#line = end.next > end.at ? line + 1 : line
+    const isCut = this.#lineEnd === 'lf' && this.#bytes[end.next - 1] === CR
+    this.#line = end.next > end.at && !isCut ? line + 1 : line
   }
 
   /** The byte, undefined behind the last one; that it was asked for is noted, as it may be yet to come. */
@@ -296,6 +320,10 @@ class RecordReader {
     if (at >= this.#bytes.length) this.#sawEnd = true
     return this.#bytes[at]
   }
+}
+
+function isNothing({ quoted, bytes }: Cell): boolean {
+  return !quoted && bytes.length === 0
 }
 
 function concat(parts: Uint8Array[]): Uint8Array {

@@ -28,7 +28,8 @@ function hostileDialect(random: Random): Dialect {
   const plain = random.chance(50)
   return {
     encoding: 'utf-8',
-    delimiter: plain ? ',' : random.pick([',', ';', '\t', '|', '\x01', ' ']),
+    delimiter: plain ? ',' : random.pick([',', ';', '\t', '|', '\x01', ' ', '||', ', ', '§', '~|~']),
+    trailingDelimiter: random.chance(10),
     quote: plain ? '"' : random.pick(['"', '"', "'", null]),
     escape: plain ? null : random.pick([null, null, '\\', '"']),
     comment: random.chance(20) ? random.pick(['#', '%']) : null,
