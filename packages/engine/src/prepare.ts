@@ -1,43 +1,25 @@
-import { isUtf8 } from 'node:buffer'
 import { randomUUID } from 'node:crypto'
-import { basename } from 'node:path'
 import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
-import type { Charset } from './decode/charset.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
-import { headText } from './head-text.ts'
+import { headOf, inferredFrom, type SourceHead } from './head.ts'
 import type { LoadOptions } from './options.ts'
-import type { Dialect } from './parse/dialect.ts'
-import { type Position, START } from './parse/position.ts'
-import { readRecords, type SourceRecord } from './parse/records.ts'
-import { sniff } from './parse/sniff.ts'
-import { type JsonHead, sniffJson } from './parse/sniff-json.ts'
+import { START } from './parse/position.ts'
+import { filledColumns, planFor, settleJson } from './plan-source.ts'
 import { headerByOrder } from './schema/header.ts'
 import { headerOfKeys } from './schema/header-json.ts'
-import { inferSchema } from './schema/infer.ts'
-import { inferJsonSchema } from './schema/infer-json.ts'
-import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
-import type { Program } from './schema/program.ts'
-import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
+import type { Plan } from './schema/plan.ts'
+import { parseTableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
-import type { Head, Source } from './source/source.ts'
+import type { Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { retry } from './write/retry.ts'
 import { dropStaging } from './write/staging.ts'
-
-/** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
-const SAMPLE_BYTES = 256 * 1024
-/** An array of JSON may begin behind the sample. */
-const MOST_SAMPLE_BYTES = 16 * 1024 * 1024
-/** PostgreSQL cuts longer names in silence (NAMEDATALEN - 1). */
-const POSTGRES_NAME_BYTES = 63
-/** https://www.postgresql.org/docs/current/ddl-system-columns.html; other spellings are names like any other. */
-const POSTGRES_SYSTEM_NAMES = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']
 
 /** A job that this process may work on: new, or interrupted before. */
 export interface PreparedJob {
@@ -49,16 +31,6 @@ export interface PreparedJob {
   target: TargetTable
   /** Of the first source, which was looked at already. */
   head: SourceHead
-}
-
-/** What is known of a source from its first bytes. */
-export interface SourceHead {
-  dialect: Dialect
-  header: string[]
-  /** Where the first record begins. */
-  start: Position
-  /** Reads the records of the sample, the header not among them. */
-  sample: () => Iterable<SourceRecord>
 }
 
 /**
@@ -263,188 +235,6 @@ async function createTable(
   const target = (await database.describe(table))!
   notice(`created table ${name}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
   return target
-}
-
-/** The plan of one source of a job; every source may have its columns in another order. */
-export function planSource(
-  options: Omit<LoadOptions, 'source'>,
-  database: Database,
-  prepared: Pick<PreparedJob, 'settings' | 'job' | 'target'>,
-  source: Pick<Source, 'name'>,
-  head: Pick<SourceHead, 'header'>,
-): Plan {
-  const { settings, job, target } = prepared
-  return planFor(options, database, head, {
-    jobId: job.jobId,
-    file: source.name,
-    schema: settings.schema ?? undefined,
-    inferred: settings.inferred ?? undefined,
-    target,
-  })
-}
-
-function planFor(
-  options: Omit<LoadOptions, 'source'>,
-  database: Database,
-  head: Pick<SourceHead, 'header'>,
-  {
-    jobId,
-    file,
-    ...place
-  }: {
-    jobId: string
-    file: string
-    schema: TableSchema | undefined
-    inferred: TableSchema | undefined
-    target: TargetTable | undefined
-  },
-): Plan {
-  const { rename, skip, set, unknownColumns, key } = options
-  const request: PlanRequest = {
-    ...place,
-    header: head.header,
-    storageFor: (type) => database.storageFor(type),
-    rename,
-    skip,
-    set,
-    unknownColumns,
-    key,
-    provenance: options.provenance ? { job: jobId, file: basename(file) } : undefined,
-    nameBytes: database.kind === 'postgres' ? POSTGRES_NAME_BYTES : undefined,
-    systemNames: database.kind === 'postgres' ? POSTGRES_SYSTEM_NAMES : undefined,
-  }
-  return planLoad(request)
-}
-
-/**
- * Reads dialect and header of a source.
- * @param headerFor Names the columns of a source that does not name them, and of one of JSON, from its keys.
- * @param notice Told what was found out.
- * @throws SluiceError SLUICE_SOURCE_EMPTY, SLUICE_DIALECT
- */
-export async function headOf(
-  source: Source,
-  given: Partial<Dialect>,
-  headerFor: (cells: number, keys?: string[]) => string[],
-  notice?: (message: string) => void,
-  sampleBytes = SAMPLE_BYTES,
-): Promise<SourceHead> {
-  const stored = await source.head(sampleBytes)
-  const { complete } = stored
-  if (stored.bytes.length === 0)
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
-  const { charset, text: bytes } = headText(stored, given.encoding, source.name, notice)
-  const json = sniffJson(bytes, complete, { ...given, encoding: charset.name })
-  if (json === 'more') {
-    if (sampleBytes < MOST_SAMPLE_BYTES) return headOf(source, given, headerFor, notice, sampleBytes * 8)
-    const message = `The array of ${source.name} does not begin in its first ${MOST_SAMPLE_BYTES} bytes`
-    throw new SluiceError('SLUICE_DIALECT', message)
-  }
-  if (json) {
-    notice?.(`${source.name}: ${json.evidence}`)
-    return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, source.name)
-  }
-  const { dialect, start, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
-  notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
-  const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
-  const sample = (from: Position) => () =>
-    readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from })
-  /** What is known is counted in the text; a load begins in the source. */
-  const head = (header: string[], place: Position): SourceHead => {
-    const byte = charset.sourceLength(bytes.subarray(0, place.byte))
-    return { dialect, header, start: { ...place, byte }, sample: sample(place) }
-  }
-  const [first] = records
-  if (!first) {
-    const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} ${what}`)
-  }
-  if (!dialect.header) {
-    const header = headerFor(first.cells.length)
-    return head(header, { byte: first.byteOffset, line: first.line, record: 0 })
-  }
-  if (first.fault) {
-    throw new SluiceError(
-      'SLUICE_DIALECT',
-      `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
-    )
-  }
-  refuseUndecoded(bytes.subarray(0, first.next), first, charset, source.name)
-  const header = first.cells.map(({ text }) => text.trim())
-  return head(header, { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 })
-}
-
-/** Names of columns would else have U+FFFD in place of what stands there. */
-function refuseUndecoded(bytes: Uint8Array, { byteOffset, line }: SourceRecord, charset: Charset, name: string): void {
-  if (isUtf8(bytes.subarray(byteOffset))) return
-  let at = byteOffset
-  // A character has up to 4 bytes: the first one with which no number of bytes is UTF-8.
-  while (at < bytes.length) {
-    const length = [1, 2, 3, 4].find((length) => at + length <= bytes.length && isUtf8(bytes.subarray(at, at + length)))
-    if (length === undefined) break
-    at += length
-  }
-  const [byte] = charset.encode(bytes.subarray(at, at + 3))
-  const offset = charset.sourceLength(bytes.subarray(0, at))
-  throw new SluiceError(
-    'SLUICE_DIALECT',
-    `The header of ${name} (line ${line}) is not ${charset.name.toUpperCase()}: ` +
-      `byte 0x${byte!.toString(16).toUpperCase().padStart(2, '0')} at offset ${offset}. Say which encoding it is in, for instance --encoding windows-1252`,
-  )
-}
-
-/** The physical line on which the first record behind the header may start. */
-function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): number {
-  // The header may hold line ends in quotes, so its lines are counted like any others: by the records' reader.
-  const [next] = readRecords(
-    Buffer.concat([bytes.subarray(header.byteOffset, header.next), Buffer.from('x')]),
-    dialect,
-    {
-      position: { byte: header.byteOffset, line: header.line, record: 0 },
-    },
-  ).drop(1)
-  return next?.line ?? header.line
-}
-
-function headOfJson(
-  { dialect, start }: JsonHead,
-  { bytes, complete }: Head,
-  header: string[],
-  charset: Charset,
-  name: string,
-): SourceHead {
-  if (header.length === 0)
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} has no object with a key, so there is no column to load`)
-  const sample = () =>
-    readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start, columns: header })
-  const byte = charset.sourceLength(bytes.subarray(0, start.byte))
-  return { dialect, header, start: { ...start, byte }, sample }
-}
-
-function inferredFrom(head: SourceHead): TableSchema {
-  const { header, dialect } = head
-  const cells = sampleCells(head)
-  return (dialect.json ? inferJsonSchema(header, cells) : inferSchema(header, cells, dialect.nullWords)).schema
-}
-
-/** Columns that get their values from elsewhere than a key of their name. */
-function filledColumns({ set, rename, provenance }: LoadOptions): string[] {
-  return [...Object.keys(set ?? {}), ...Object.values(rename ?? {}), ...(provenance ? PROVENANCE : [])]
-}
-
-const PROVENANCE = ['_job', '_file', '_line']
-
-/** The dialect of a source of JSON, with what only its plan tells. */
-function settleJson(dialect: Dialect, { columns, sourceColumns }: Program, { unknownColumns }: LoadOptions): Dialect {
-  if (!dialect.json) return dialect
-  const kept = columns.flatMap(({ type, from }) =>
-    'cell' in from && type.kind === 'json' ? sourceColumns[from.cell]! : [],
-  )
-  return { ...dialect, json: { ...dialect.json, kept, ignoresUnknown: unknownColumns === 'ignore' } }
-}
-
-function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {
-  for (const { cells, fault } of sample()) if (!fault && cells.length === header.length) yield cells
 }
 
 /** Gives the interrupted job up, for --restart. */
