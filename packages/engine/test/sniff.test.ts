@@ -50,7 +50,22 @@ const CASES: [what: string, text: string, differs: Partial<Dialect>][] = [
   ['a header with one number', '2024,name,x\n1,Ann,5\n', {}],
   ['all text', 'city,name\nParis,x\nRome,y\n', {}],
   ['a blank first header', ',a,b\n0,1,2\n1,2,3', {}],
-  ['a delimiter at the end of the records', 'a,b,c\n1,2,3,\n4,5,6,\n', {}],
+  ['a delimiter at the end of the records', 'a,b,c\n1,2,3,\n4,5,6,\n', { trailingDelimiter: true }],
+  ['a delimiter at the end of all lines', 'a,b,\n1,2,\n4,5,\n', { trailingDelimiter: true }],
+  ['columns that a spreadsheet left behind', 'a,b,,,\n1,2,,,\n', { trailingDelimiter: true }],
+  ['a value under no name', 'a,b,\n1,2,\n1,2,x\n', {}],
+  ['one record that is too long', 'a,b\n1,2,\n3,4\n5,6\n', {}],
+  ['two bars', 'a||b\n1||2|3\n4||5\n', { delimiter: '||' }],
+  ['a comma and a space before quotes', 'a, b\n"1, 2", "3"\n4, "5, 6"\n', { delimiter: ', ' }],
+  ['a comma and a space without quotes', 'a, b\n1, 2\n', {}],
+  ['spaces', 'id name age\n1 Ann 30\n2 Bob 41\n', { delimiter: ' ' }],
+  ['carets', 'a^b\n1^2\n', { delimiter: '^' }],
+  ['control characters', 'a\x01b\n1\x012\n', { delimiter: '\x01' }],
+  ['a title', 'Sales of May\nid,name,x\n1,a,2\n', { skipLines: 1 }],
+  ['a title, padded, and a blank line', 'Sales of May,,\n\nid,name,x\n1,a,2\n', { skipLines: 2 }],
+  ['titles above two columns, apart', 'Sales\nof May\n\nid,name\n1,a\n2,b\n', { skipLines: 3 }],
+  ['a header that lacks a name', 'name,city\nBob,Paris,x\nAnn,Rome,y\n', {}],
+  ['a first record that lacks cells', '1\n1,2,3\n4,5,6\n', { header: false }],
   ['nothing', '', {}],
   ['a header alone', 'a;b;c\n', { delimiter: ';' }],
 ]
@@ -97,9 +112,10 @@ test('what is given is taken as it is', () => {
 
 test('a dialect whose characters cannot be told apart is refused', () => {
   const refusals: [Partial<Dialect>, RegExp][] = [
-    [{ delimiter: ',,' }, /the delimiter is ",,"; it must be one ASCII character/],
+    [{ delimiter: 'a'.repeat(9) }, /the delimiter is "aaaaaaaaa"; it must be 1 to 8 bytes/],
+    [{ delimiter: 'a\nb' }, /the delimiter is "a\\nb"/],
+    [{ delimiter: ',"' }, /"\\"" cannot be both the delimiter and the quote/],
     [{ delimiter: '' }, /the delimiter is ""/],
-    [{ delimiter: '§' }, /the delimiter is "§"/],
     [{ quote: '\n' }, /the quote is "\\n"/],
     [{ delimiter: '"' }, /"\\"" cannot be both the delimiter and the quote/],
     [{ delimiter: '#', comment: '#' }, /cannot be both the delimiter and the comment/],
@@ -107,6 +123,10 @@ test('a dialect whose characters cannot be told apart is refused', () => {
   ]
   for (const [given, message] of refusals)
     assert.throws(() => sniffed('a,b\n', given), { code: 'SLUICE_DIALECT', message })
+  assert.throws(() => sniffed('a,b;c\nx,y;z\n'), {
+    code: 'SLUICE_DIALECT',
+    message: /2 cells at ",", and 2 cells at ";"/,
+  })
   assert.equal(sniffed('a,b\n1,2\n', { escape: '"' }).dialect.escape, '"')
 })
 
@@ -118,7 +138,8 @@ test('it says why, and when it is not sure', () => {
   )
   assert.equal(clear.sure, true)
   assert.equal(sniffed('').evidence, 'no record to look at')
-  for (const text of ['', 'a,b\n', 'a,b\n1,2,3\n4\n', 'a,b;c\nx,y;z\n']) assert.equal(sniffed(text).sure, false, text)
+  for (const text of ['', 'a,b\n', 'a,b\n1,2,3\n4\n', 'a,b\nx,y\n1,2\n3,4\n5,6\n', '1\n1,2,3\n4,5,6\n'])
+    assert.equal(sniffed(text).sure, false, text)
 })
 
 test('a sample that ends in the midst of a record says the same as the whole', () => {
@@ -156,7 +177,7 @@ test('any bytes are sniffed, or refused for what was given', () => {
       (sample, complete, delimiter, quote) => {
         try {
           const { dialect } = sniff(sample, complete, { delimiter, quote })
-          assert.equal(dialect.delimiter.length, 1)
+          assert.ok(dialect.delimiter.length > 0)
           if (delimiter !== undefined) assert.equal(dialect.delimiter, delimiter)
         } catch (error) {
           assert.ok(error instanceof SluiceError && error.code === 'SLUICE_DIALECT', String(error))

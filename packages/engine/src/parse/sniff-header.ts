@@ -6,6 +6,8 @@ export interface HeaderVerdict {
   header: boolean
   because: string
   sure: boolean
+  /** Columns whose values below the first record are all of one kind that names are not. */
+  kinds: number
 }
 
 /** Kinds that names of columns do not have. */
@@ -15,22 +17,23 @@ const REPEATS = 2
 
 /** The first record is the header, unless its cells look like those below them and none looks like a name above values. */
 export function judgeHeader([first, ...below]: readonly SourceRecord[]): HeaderVerdict {
-  if (!first || below.length === 0) return { header: true, because: 'no record below the first', sure: false }
+  const verdict = (header: boolean, because: string, sure: boolean) => ({ header, because, sure, kinds })
+  let kinds = 0
+  if (!first || below.length === 0) return verdict(true, 'no record below the first', false)
   let alike: string | undefined
   let repeated: string | undefined
   for (const [index, { text }] of first.cells.entries()) {
     const column = below.flatMap(({ cells }) => cells[index] ?? [])
     const kind = kindOf(column)
+    if (kind) kinds++
     if (kind && text.trim() !== '') {
-      if (cellKind(text) !== kind) return { header: true, because: `${quote(text)} stands above ${kind}s`, sure: true }
+      if (cellKind(text) !== kind) return verdict(true, `${quote(text)} stands above ${kind}s`, true)
       alike ??= text
     } else if (text !== '' && column.filter((cell) => cell.text === text).length >= REPEATS) repeated ??= text
   }
-  if (alike !== undefined) return { header: false, because: `${quote(alike)} is like the values below it`, sure: true }
-  if (repeated !== undefined) {
-    return { header: false, because: `${quote(repeated)} is found again below`, sure: false }
-  }
-  return { header: true, because: 'nothing speaks against it', sure: true }
+  if (alike !== undefined) return verdict(false, `${quote(alike)} is like the values below it`, true)
+  if (repeated !== undefined) return verdict(false, `${quote(repeated)} is found again below`, false)
+  return verdict(true, 'nothing speaks against it', true)
 }
 
 const quote = (text: string) => JSON.stringify(text.slice(0, 40))

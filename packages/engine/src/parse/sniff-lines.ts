@@ -8,6 +8,18 @@ const [CR, LF, QUOTE] = [0x0d, 0x0a, 0x22]
 /** What stands before a field: a line end or a likely delimiter. */
 const BEFORE_FIELD = new Set([...Buffer.from('\r\n,;\t|')])
 
+/** Where the first line behind `lines` physical ones begins. */
+export function behindLines(sample: Uint8Array, lines: number): Position {
+  const lineEnd = lineEndOf(headOf(sample, true).bytes)
+  let at = 0
+  let line = 1
+  for (; line <= lines && at < sample.length; at++) {
+    const [byte, next] = [sample[at], sample[at + 1]]
+    if (lineEnd === 'cr' ? byte === CR : byte === LF || (lineEnd === 'any' && byte === CR && next !== LF)) line++
+  }
+  return { byte: at, line, record: 0 }
+}
+
 /** Excel's first line `sep=;`, which names the delimiter and is no record. */
 export function separatorLine(sample: Uint8Array): { start: Position; separator?: string } {
   const opening = Buffer.from(sample.subarray(0, 16)).toString('latin1')

@@ -4,12 +4,13 @@ import { CSV, type Dialect } from './dialect.ts'
 import type { Position } from './position.ts'
 import { readRecords, type SourceRecord } from './records.ts'
 import { judgeHeader } from './sniff-header.ts'
-import { headOf, lineEndOf, separatorLine } from './sniff-lines.ts'
+import { behindLines, headOf, lineEndOf, separatorLine } from './sniff-lines.ts'
+import { hasTrailingDelimiters, headerRowsBelow, titlesAbove } from './sniff-table.ts'
 
 /** How a source is to be read, and why. */
 export interface Sniffed {
   dialect: Dialect
-  /** Where reading begins: behind Excel's `sep=` line where there is one, else at the start. */
+  /** Where reading begins: behind the lines to be passed over and Excel's `sep=` line, else at the start. */
   start: Position
   /** A sentence for the user. */
   evidence: string
@@ -18,6 +19,10 @@ export interface Sniffed {
 }
 
 const DELIMITERS = [',', ';', '\t', '|']
+/** Looked for where none of those makes two columns of all records. */
+const RARE_DELIMITERS = ['^', '~', '\x01', '\x1f', '§', '¦', '~|~', '::', ' ']
+/** Another delimiter that explains the sample so nearly as well is no worse a guess. */
+const TIE = 0.95
 /** What a file of one column is worth, beside one of two columns that all its records have: 1/2. */
 const ONE_COLUMN = 0.3
 /** Stray quotes in so many records, and not one sound quoted cell: quotes have no meaning here. */
@@ -43,35 +48,145 @@ interface Reading {
  * @param sample the first bytes of the source, decompressed, as UTF-8
  * @param complete whether the sample is all of the source
  * @param given what the user said; it is taken as it is
- * @throws SluiceError SLUICE_DIALECT when `given` cannot be: characters of more than one byte, or two that are equal
+ * @throws SluiceError SLUICE_DIALECT when `given` cannot be: characters that are none, or two that are equal; and when two delimiters
+ *   explain the sample equally well
  */
 export function sniff(sample: Uint8Array, complete: boolean, given: Partial<Dialect> = {}): Sniffed {
   const fixed: Partial<Dialect> = Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined))
-  const { start, separator } = separatorLine(sample)
+  const { start, separator } = openingOf(sample, fixed)
   const { bytes, whole } = headOf(sample.subarray(start.byte), complete)
   const base: Dialect = { ...CSV, lineEnd: lineEndOf(bytes), ...fixed }
   const read = (dialect: Dialect) =>
     readingOf([...readRecords(bytes, dialect, { final: whole, position: start })], dialect)
 
-  const delimiters = [fixed.delimiter ?? separator ?? DELIMITERS].flat()
   const comments = fixed.comment === undefined && bytes[0] === HASH ? [null, '#'] : [base.comment]
-  const candidates = delimiters.flatMap((delimiter) => comments.map((comment) => ({ ...base, delimiter, comment })))
-  const possible = candidates.filter((dialect) => faultOf(dialect) === undefined)
-  if (possible.length === 0)
-    throw new SluiceError('SLUICE_DIALECT', `The dialect cannot be used: ${faultOf(candidates[0]!)}`)
-  const readings = possible.map((dialect) => settleQuotes(read, dialect, fixed))
-  const best = readings.reduce((one, other) => (other.score > one.score ? other : one))
-  const verdict = judgeHeader(best.records.slice(0, 100))
-  const dialect = { ...best.dialect, header: fixed.header ?? verdict.header }
+  const readWith = (delimiters: readonly string[]): Reading[] => {
+    const candidates = delimiters.flatMap((delimiter) => comments.map((comment) => ({ ...base, delimiter, comment })))
+    const possible = candidates.filter((dialect) => faultOf(dialect) === undefined)
+    if (possible.length === 0)
+      throw new SluiceError('SLUICE_DIALECT', `The dialect cannot be used: ${faultOf(candidates[0]!)}`)
+    return possible.map((dialect) => settleQuotes(read, dialect, fixed))
+  }
+  const known = fixed.delimiter ?? separator
+  const readings = readWith(known === undefined ? DELIMITERS : [known])
+  let best = readings.reduce(better)
   const rivals = readings.filter((one) => one.dialect.delimiter !== best.dialect.delimiter && one.width > 1)
-  const clear = best.share > 0.8 && rivals.every(({ score }) => score < 0.7 * best.score)
+  if (known === undefined) {
+    refuseTie(best, rivals)
+    best = longer(best, readings, readWith, bytes)
+    if (best.width < 2) best = readWith(RARE_DELIMITERS).filter(isPlain).reduce(better, best)
+  }
+  return describe(best, { start, fixed, separator, clear: rivals.every(({ score }) => score < 0.7 * best.score) })
+}
+
+const better = (one: Reading, other: Reading): Reading => (other.score > one.score ? other : one)
+
+/** Where the records may begin, and the delimiter that a line above them names. */
+function openingOf(sample: Uint8Array, { skipLines = 0 }: Partial<Dialect>): ReturnType<typeof separatorLine> {
+  return skipLines > 0 ? { start: behindLines(sample, skipLines) } : separatorLine(sample)
+}
+
+/** Whether a rare delimiter explains the sample beyond doubt: a space between two words is none. */
+function isPlain({ dialect, width, share, faults, records }: Reading): boolean {
+  if (share < 1 || faults > 0 || records.length < 2) return false
+  if (dialect.delimiter !== ' ') return width > 1
+  return width > 2 && judgeHeader(records.slice(0, 100)).kinds > 0
+}
+
+/** @throws SluiceError where a sample of several records can be read in two ways that make other columns of it */
+function refuseTie(best: Reading, rivals: readonly Reading[]): void {
+  const rival = rivals.find((one) => one.share === 1 && one.score >= TIE * best.score)
+  if (!rival || best.share < 1 || best.records.length < 2) return
+  const ways = [best, rival].map(({ dialect, width }) => `${width} cells at ${JSON.stringify(dialect.delimiter)}`)
+  throw new SluiceError(
+    'SLUICE_DIALECT',
+    `Each of the ${best.records.length} sampled records has ${ways.join(', and ')}: say which is the delimiter (--delimiter)`,
+  )
+}
+
+/** The delimiter of several characters that the best one is only a part of: `||`, or a comma and a space before quotes. */
+function longer(
+  best: Reading,
+  readings: readonly Reading[],
+  readWith: (delimiters: string[]) => Reading[],
+  bytes: Uint8Array,
+): Reading {
+  const wide = (delimiter: string): Reading[] => (Buffer.from(bytes).includes(delimiter) ? readWith([delimiter]) : [])
+  const { delimiter } = best.dialect
+  const [doubled] = wide(delimiter + delimiter)
+  if (doubled && doubled.width > 1 && doubled.share >= best.share && best.width === 2 * doubled.width - 1)
+    return doubled
+  const spaced = readings.flatMap((plain) =>
+    wide(`${plain.dialect.delimiter} `).filter(
+      (one) => one.width > 1 && one.faults === 0 && one.quotedCells > plain.quotedCells && one.share >= best.share,
+    ),
+  )
+  return spaced.reduce(better, { ...best, score: spaced.length > 0 ? 0 : best.score })
+}
+
+interface Circumstances {
+  start: Position
+  fixed: Partial<Dialect>
+  separator: string | undefined
+  clear: boolean
+}
+
+/** What is known of a sample once its delimiter is: where the table in it begins, and what its first record is. */
+function describe(best: Reading, { start, fixed, separator, clear }: Circumstances): Sniffed {
+  const isOpen = fixed.header === undefined && fixed.skipLines === undefined
+  const above = isOpen ? titlesAbove(best.records, best.width) : 0
+  const below = judgeHeader(best.records.slice(above, above + 100))
+  // What stands above records without a header may be a record that lacks some cells.
+  const titles = below.header ? above : 0
+  const records = best.records.slice(titles)
+  const verdict = titles === above ? below : judgeHeader(records.slice(0, 100))
+  const header = fixed.header ?? verdict.header
+  const first = titles > 0 ? records[0]! : undefined
+  const trailing = fixed.trailingDelimiter ?? (header && hasTrailingDelimiters(records))
+  const dialect: Dialect = {
+    ...best.dialect,
+    header,
+    ...(first && { skipLines: first.line - 1 }),
+    ...((trailing || fixed.trailingDelimiter !== undefined) && { trailingDelimiter: trailing }),
+  }
+  const further = header ? headerRowsBelow(records.slice(0, 100)) : 0
+  const said = [
+    separator === undefined ? '' : 'the delimiter as its first line sep= says',
+    titles === 0
+      ? ''
+      : `the first ${first!.line - 1} lines are above the header and passed over (${showAll(best.records.slice(0, titles))})`,
+    above > titles
+      ? `the first ${records[above]!.line - 1} lines have fewer cells: if they are no records, pass over them (--skip-lines)`
+      : '',
+    trailing ? 'records end with a delimiter that separates nothing' : '',
+    further === 0
+      ? ''
+      : `the ${further === 1 ? 'record' : `${further} records`} below the header ${further === 1 ? 'looks' : 'look'} like more of it and ` +
+        `will be read as data: if the names are in line ${records[further]!.line}, say --skip-lines ${records[further]!.line - 1}`,
+  ].filter((part) => part !== '')
   const headerIs = fixed.header === undefined ? verdict.because : 'as given'
   return {
     dialect,
-    start,
-    evidence: evidenceOf(best, dialect, headerIs),
-    sure: best.records.length > 0 && clear && (fixed.header !== undefined || verdict.sure),
+    start: first ? { byte: first.byteOffset, line: first.line, record: 0 } : start,
+    evidence: [evidenceOf(best, dialect, headerIs), ...said].join('; '),
+    sure:
+      best.records.length > 0 &&
+      best.share > 0.8 &&
+      clear &&
+      above === titles &&
+      further === 0 &&
+      (fixed.header !== undefined || verdict.sure),
   }
+}
+
+function showAll(records: readonly SourceRecord[]): string {
+  const texts = records.map(({ cells }) =>
+    cells
+      .map(({ text }) => text.trim())
+      .filter((text) => text !== '')
+      .join(' '),
+  )
+  return texts.map((text) => JSON.stringify(text.slice(0, 40))).join(', ')
 }
 
 /** Why the characters of a dialect cannot be told apart. */
@@ -81,10 +196,18 @@ function faultOf(dialect: Dialect): string | undefined {
     const char = dialect[role]
     // A quote that escapes itself is a doubled quote.
     if (char === null || (role === 'escape' && char === dialect.quote)) continue
-    if (!/^[\t\x20-\x7e]$/.test(char)) return `the ${role} is ${JSON.stringify(char)}; it must be one ASCII character`
-    const other = roles.get(char)
-    if (other) return `${JSON.stringify(char)} cannot be both the ${other} and the ${role}`
-    roles.set(char, role)
+    if (role === 'delimiter') {
+      const { length } = Buffer.from(char)
+      if (length < 1 || length > 8 || /[\0\r\n\ufffd]/.test(char))
+        return `the delimiter is ${JSON.stringify(char)}; it must be 1 to 8 bytes of UTF-8, none of them NUL or a line end`
+    } else if (!/^[\t\x20-\x7e]$/.test(char)) {
+      return `the ${role} is ${JSON.stringify(char)}; it must be one ASCII character`
+    }
+    for (const one of char) {
+      const other = roles.get(one)
+      if (other) return `${JSON.stringify(one)} cannot be both the ${other} and the ${role}`
+    }
+    for (const one of char) roles.set(one, role)
   }
   return undefined
 }
