@@ -7,7 +7,8 @@ import type { Position } from './parse/position.ts'
 import { readRecords, type SourceRecord } from './parse/records.ts'
 import { sniff } from './parse/sniff.ts'
 import { type JsonHead, sniffJson } from './parse/sniff-json.ts'
-import { inferSchema } from './schema/infer.ts'
+import { namesOf } from './parse/sniff-table.ts'
+import { type ColumnEvidence, inferSchema } from './schema/infer.ts'
 import { inferJsonSchema } from './schema/infer-json.ts'
 import type { TableSchema } from './schema/table-schema.ts'
 import type { Head, Source } from './source/source.ts'
@@ -23,6 +24,8 @@ export interface SourceHead {
   header: string[]
   /** Where the first record begins. */
   start: Position
+  /** How the dialect was found out, in a sentence; and whether another one would have been about as likely. */
+  found: { evidence: string; sure: boolean }
   /** Reads the records of the sample, the header not among them. */
   sample: () => Iterable<SourceRecord>
 }
@@ -58,12 +61,12 @@ export async function headOf(
   const { dialect, start, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
   notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
-  const sample = (from: Position) => () =>
-    readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from })
+  const sample = (from: Position, columns: string[]) => () =>
+    readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from, columns })
   /** What is known is counted in the text; a load begins in the source. */
   const head = (header: string[], place: Position): SourceHead => {
     const byte = charset.sourceLength(bytes.subarray(0, place.byte))
-    return { dialect, header, start: { ...place, byte }, sample: sample(place) }
+    return { dialect, header, start: { ...place, byte }, found: { evidence, sure }, sample: sample(place, header) }
   }
   const [first] = records
   if (!first) {
@@ -81,7 +84,8 @@ export async function headOf(
     )
   }
   refuseUndecoded(bytes.subarray(0, first.next), first, charset, source.name)
-  const header = first.cells.map(({ text }) => text.trim())
+  const names = dialect.trailingDelimiter ? namesOf(first.cells) : first.cells
+  const header = names.map(({ text }) => text.trim())
   return head(header, { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 })
 }
 
@@ -118,7 +122,7 @@ function lineBehind(bytes: Uint8Array, header: SourceRecord, dialect: Dialect): 
 }
 
 function headOfJson(
-  { dialect, start }: JsonHead,
+  { dialect, start, evidence }: JsonHead,
   { bytes, complete }: Head,
   header: string[],
   charset: Charset,
@@ -129,14 +133,14 @@ function headOfJson(
   const sample = () =>
     readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start, columns: header })
   const byte = charset.sourceLength(bytes.subarray(0, start.byte))
-  return { dialect, header, start: { ...start, byte }, sample }
+  return { dialect, header, start: { ...start, byte }, found: { evidence, sure: true }, sample }
 }
 
-/** The schema that the sample shows. */
-export function inferredFrom(head: SourceHead): TableSchema {
+/** The schema that the sample shows, and why. */
+export function inferredFrom(head: SourceHead): { schema: TableSchema; evidence: ColumnEvidence[] } {
   const { header, dialect } = head
   const cells = sampleCells(head)
-  return (dialect.json ? inferJsonSchema(header, cells) : inferSchema(header, cells, dialect.nullWords)).schema
+  return dialect.json ? inferJsonSchema(header, cells) : inferSchema(header, cells, dialect.nullWords)
 }
 
 function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {

@@ -6,12 +6,10 @@ import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
-import { headOf, inferredFrom, type SourceHead } from './head.ts'
+import { headOf, type SourceHead } from './head.ts'
 import type { LoadOptions } from './options.ts'
 import { START } from './parse/position.ts'
-import { filledColumns, planFor, settleJson } from './plan-source.ts'
-import { headerByOrder } from './schema/header.ts'
-import { headerOfKeys } from './schema/header-json.ts'
+import { planFirst, planFor } from './plan-source.ts'
 import type { Plan } from './schema/plan.ts'
 import { parseTableSchema } from './schema/table-schema.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
@@ -124,25 +122,10 @@ async function targetOf(
 async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
   const { database, store, table, names, notice } = place
   const jobId = options.jobId ?? randomUUID()
-  const schema = options.schema && parseTableSchema(options.schema)
   const before = await database.describe(table)
-  const nullWords = options.dialect?.nullWords ?? schema?.missingValues
-  const given = { ...options.dialect, ...(nullWords && { nullWords }) }
-  const headerFor = (cells: number, keys?: string[]): string[] =>
-    keys ? headerOfKeys(keys, schema, before, filledColumns(options)) : headerByOrder(cells, schema, before)
-  const head = await headOf(sources[0]!, given, headerFor, notice)
-  const inferred =
-    // A schema that was given decides everything.
-    options.schema ? null : inferredFrom(head)
-  const plan = planFor(options, database, head, {
-    jobId,
-    file: sources[0]!.name,
-    schema,
-    inferred: inferred ?? undefined,
-    target: before,
-  })
-  for (const message of plan.notices) notice(message)
-  head.dialect = settleJson(head.dialect, plan.program, options)
+  const first = await planFirst(options, sources[0]!, database, { jobId, target: before }, notice)
+  const { head, plan, schema } = first
+  const inferred = first.inferred?.schema ?? null
   const settings: Settings = {
     asked: askedOf(options),
     dialect: head.dialect,
