@@ -1,9 +1,14 @@
-import iconv from 'iconv-lite'
+import { createRequire } from 'node:module'
 import { SluiceError } from '../errors.ts'
 import type { Charset } from './charset.ts'
 import { MultiByte } from './multi-byte.ts'
 import { SingleByte } from './single-byte.ts'
 import { Utf16 } from './utf-16.ts'
+
+const require = createRequire(import.meta.url)
+
+/** Loaded for the source that needs it: it takes some MB, in the thread of SQLite as well. */
+const tables = (): typeof import('iconv-lite') => require('iconv-lite')
 
 /** What the kernel reads by itself: text goes through as it is, and what is not UTF-8 is found there. */
 export const UTF_8: Charset = {
@@ -39,7 +44,7 @@ function charsetFor(name: string): Charset {
   const key = ALIASES[plain] ?? plain
   if (['utf8', 'ascii', 'usascii'].includes(key)) return UTF_8
   if (key === 'utf16le' || key === 'utf16be') return new Utf16(`utf-16${key === 'utf16le' ? 'le' : 'be'}`)
-  const isName = key !== '' && !NO_ENCODINGS.test(key) && iconv.encodingExists(key)
+  const isName = key !== '' && !NO_ENCODINGS.test(key) && tables().encodingExists(key)
   const charset = isName ? fromTable(name.toLowerCase(), key) : undefined
   if (charset) return charset
   throw new SluiceError(
@@ -52,13 +57,13 @@ function charsetFor(name: string): Charset {
 /** Undefined where delimiters, quotes and line ends are not those of ASCII. */
 function fromTable(name: string, key: string): Charset | undefined {
   const codes = Array.from({ length: 256 }, (_, byte) => {
-    const text = iconv.decode(Buffer.from([byte]), key, { stripBOM: false })
+    const text = tables().decode(Buffer.from([byte]), key, { stripBOM: false })
     return text.length === 1 && text !== '\ufffd' ? text.charCodeAt(0) : undefined
   })
   if (codes.slice(0, 128).some((code, byte) => code !== byte)) return undefined
   const table = {
-    decode: (bytes: Buffer) => iconv.decode(bytes, key, { stripBOM: false }),
-    encode: (text: string) => iconv.encode(text, key),
+    decode: (bytes: Buffer) => tables().decode(bytes, key, { stripBOM: false }),
+    encode: (text: string) => tables().encode(text, key),
   }
   return isSingleByte(table) ? new SingleByte(name, codes) : new MultiByte(name, table)
 }
