@@ -1,4 +1,5 @@
 import { openDatabase } from '@sluice/engine'
+import type { DataStore } from '@tus/server'
 import type { Logger } from 'pino'
 import type { S3Place } from './config.ts'
 import { patient } from './jobs/patient-database.ts'
@@ -19,6 +20,23 @@ async function openStorage(place: StoragePlace, largestBytes?: number): Promise<
   return openS3Storage({ bucket, endpoint, region, ...(largestBytes && { largestBytes }) })
 }
 
+/** Where the pieces of resumable uploads are kept: where their objects will be. @throws SluiceError SLUICE_STORAGE */
+async function openPieces({ storage, maxUploadBytes, uploadTtlSeconds, tmpFolder }: ServiceConfig): Promise<DataStore> {
+  if (storage.kind === 'local') {
+    return (await import('./storage/pieces-local.ts')).openLocalPieces(storage.folder, uploadTtlSeconds)
+  }
+  const { openS3Pieces } = await import('./storage/pieces-s3.ts')
+  const { bucket, endpoint, region } = storage
+  return openS3Pieces({
+    bucket,
+    endpoint,
+    region,
+    largestBytes: maxUploadBytes,
+    ttlSeconds: uploadTtlSeconds,
+    tmpFolder,
+  })
+}
+
 /** A bucket that objects are read from, wherever uploads are stored. */
 export function openBucket(bucket: string, place: S3Place): Promise<ObjectStorage> {
   return openStorage({ kind: 's3', bucket, ...place })
@@ -35,13 +53,24 @@ export interface Service extends AsyncDisposable {
  */
 export async function startService(config: ServiceConfig, log: Logger): Promise<Service> {
   await using opened = new AsyncDisposableStack()
-  const { databaseUrl, statusTtlSeconds, concurrency } = config
+  const { databaseUrl, statusTtlSeconds, uploadTtlSeconds, concurrency } = config
   const notice = (message: string) => log.warn(message)
   const database = opened.adopt(patient(await openDatabase(databaseUrl, { notice })), (one) => one.close())
   const storage = opened.adopt(await openStorage(config.storage, config.maxUploadBytes), (one) => one.close())
   const { InProcessQueue } = await import('./queue/in-process.ts')
   const queue = new InProcessQueue()
-  const jobs = new JobService({ database, databaseUrl, storage, queue, log, statusTtlSeconds, concurrency })
+  const pieces = await openPieces(config)
+  const jobs = new JobService({
+    database,
+    databaseUrl,
+    storage,
+    queue,
+    pieces,
+    log,
+    statusTtlSeconds,
+    uploadTtlSeconds,
+    concurrency,
+  })
   opened.adopt(jobs, (one) => one.stop())
   await jobs.start()
   log.info({ database: database.label, storage: storage.label }, 'ready to load')

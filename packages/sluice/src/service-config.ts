@@ -32,6 +32,8 @@ export interface ServiceConfig {
   bodyTimeoutSeconds: number
   /** Seconds for which the status of an upload that is over answers. */
   statusTtlSeconds: number
+  /** Seconds in which a resumable upload must be whole. */
+  uploadTtlSeconds: number
   profilesFolder: string | null
   defaultProfile: string | null
   /** Secrets that sign webhooks, the first one for new ones. */
@@ -54,6 +56,8 @@ const MAX_UPLOAD_BYTES = 100 * 2 ** 30
 const RATE_LIMIT = 6_000
 const BODY_TIMEOUT_SECONDS = 30
 const STATUS_TTL_SECONDS = 7 * 86_400
+/** Two nights for a line that is not there by day. */
+const UPLOAD_TTL_SECONDS = 2 * 86_400
 const LOG_LEVELS = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent']
 
 /**
@@ -96,6 +100,7 @@ export function readServiceConfig(
     bodyTimeoutSeconds: read(env, 'SLUICE_BODY_TIMEOUT', parseSeconds, 'a time such as 30s', BODY_TIMEOUT_SECONDS),
     maxUploadBytes: read(env, 'SLUICE_MAX_UPLOAD_BYTES', parseBytes, 'a size such as 10GB', MAX_UPLOAD_BYTES),
     statusTtlSeconds: read(env, 'SLUICE_STATUS_TTL', parseSeconds, 'a time such as 7d or 12h', STATUS_TTL_SECONDS),
+    uploadTtlSeconds: read(env, 'SLUICE_UPLOAD_TTL', parseSeconds, 'a time such as 2d or 12h', UPLOAD_TTL_SECONDS),
     profilesFolder: config.profilesFolder,
     defaultProfile: env['SLUICE_DEFAULT_PROFILE'] || null,
     webhookSecrets: read(

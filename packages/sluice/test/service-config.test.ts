@@ -13,7 +13,10 @@ test('with nothing set everything is embedded, and only this machine may call', 
   assert.deepEqual([config.databaseUrl, config.host, config.port], ['sqlite:sluice.db', '127.0.0.1', 3002])
   assert.equal(config.storage.kind, 'local')
   assert.deepEqual([config.apiKeys, config.redisUrl, config.tmpFolder], [[], null, null])
-  assert.deepEqual([config.statusTtlSeconds, config.concurrency, config.logLevel], [7 * 86_400, 3, 'info'])
+  assert.deepEqual(
+    [config.statusTtlSeconds, config.uploadTtlSeconds, config.concurrency, config.logLevel],
+    [7 * 86_400, 2 * 86_400, 3, 'info'],
+  )
 })
 
 test('every variable is read, blanks around it are not meant, and an empty one is none', () => {
@@ -29,6 +32,7 @@ test('every variable is read, blanks around it are not meant, and an empty one i
     SLUICE_WEBHOOK_ALLOW: 'hooks.internal:8080, 10.0.0.0/8, ::1, [fe80::1]:80, fd00::/8',
     SLUICE_MAX_UPLOAD_BYTES: '2GB',
     SLUICE_STATUS_TTL: '12h',
+    SLUICE_UPLOAD_TTL: '6h',
     SLUICE_CONCURRENCY: '8',
     SLUICE_PROFILES: '/etc/profiles',
     SLUICE_DEFAULT_PROFILE: 'people',
@@ -41,7 +45,10 @@ test('every variable is read, blanks around it are not meant, and an empty one i
   const endpoint = 'http://127.0.0.1:9000'
   assert.deepEqual(config.storage, { kind: 's3', bucket: 'my.uploads', endpoint, region: 'eu-central-1' })
   assert.deepEqual([config.host, config.port, config.logLevel], ['0.0.0.0', 0, 'debug'])
-  assert.deepEqual([config.maxUploadBytes, config.statusTtlSeconds, config.concurrency], [2 ** 31, 43_200, 8])
+  assert.deepEqual(
+    [config.maxUploadBytes, config.statusTtlSeconds, config.uploadTtlSeconds, config.concurrency],
+    [2 ** 31, 43_200, 21_600, 8],
+  )
   assert.deepEqual([config.profilesFolder, config.defaultProfile], ['/etc/profiles', 'people'])
   assert.deepEqual([config.webhookSecrets.length, config.webhookAllow.length], [2, 5])
 })
@@ -96,6 +103,7 @@ describe('what cannot be used is told by its name, and never by its value', () =
     ['S3_BUCKET', 'No Secret_Bucket'],
     ['SLUICE_MAX_UPLOAD_BYTES', 'secret GB'],
     ['SLUICE_STATUS_TTL', '7 secrets'],
+    ['SLUICE_UPLOAD_TTL', '2 secrets'],
     ['SLUICE_CONCURRENCY', '1'],
     ['SLUICE_CONCURRENCY', '65'],
     ['SLUICE_ALLOW_ANONYMOUS', 'secret'],

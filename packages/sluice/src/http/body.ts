@@ -79,7 +79,12 @@ export async function receive(request: FastifyRequest, limits: BodyLimits, signa
   }
 }
 
-async function* wholeBody(raw: IncomingMessage, limits: BodyLimits, signal: AbortSignal): AsyncGenerator<Uint8Array> {
+/** A body that is a file, or a piece of one. Throws a Problem where it breaks off or is too long. */
+export async function* wholeBody(
+  raw: IncomingMessage,
+  limits: BodyLimits,
+  signal: AbortSignal,
+): AsyncGenerator<Uint8Array> {
   const through = new PassThrough({ highWaterMark: HANDOVER_BYTES })
   const judge = () => undefined
   const stop = watchBody(raw, limits.bodyTimeoutSeconds, judge, signal, (problem) => through.destroy(problem))
@@ -187,7 +192,7 @@ function addField(fields: Fields, part: Exclude<Multipart, MultipartFile>): void
 }
 
 /** The name of a file without the folders in which it lay; it is shown and names a table, but never becomes a path. */
-function nameOf(name: string | undefined): string | null {
+export function nameOf(name: string | undefined): string | null {
   const bare = (name ?? '')
     .replace(/^.*[/\\]/s, '')
     .replaceAll(/\p{Cc}/gu, '')

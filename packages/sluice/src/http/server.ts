@@ -15,6 +15,7 @@ import { answerTo, Problem, sentenceOf } from './problem.ts'
 import { rejectRoutes, replayRoutes } from './rejects.ts'
 import type { App, Context } from './routes.ts'
 import { statusRoutes } from './status.ts'
+import { TUS_ANSWER_HEADERS, TUS_REQUEST_HEADERS, tusRoutes } from './tus.ts'
 import { uploadRoutes } from './uploads.ts'
 
 /** A head that is not whole by then is given up; the default of a minute is long for who opens thousands of them. */
@@ -77,9 +78,9 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   if (config.corsOrigins.length > 0) {
     await app.register(cors, {
       origin: config.corsOrigins,
-      methods: ['GET', 'POST'],
-      allowedHeaders: ['authorization', 'content-type', 'content-encoding', 'idempotency-key'],
-      exposedHeaders: ['location', 'retry-after'],
+      methods: ['GET', 'POST', 'HEAD', 'PATCH', 'DELETE'],
+      allowedHeaders: ['authorization', 'content-type', 'content-encoding', 'idempotency-key', ...TUS_REQUEST_HEADERS],
+      exposedHeaders: ['location', 'retry-after', ...TUS_ANSWER_HEADERS],
     })
   }
   guard(app, config)
@@ -95,6 +96,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   const methodsOf = allowedMethods(app)
   app.register(uploadRoutes, context)
   app.register(replayRoutes, context)
+  app.register(tusRoutes, context)
   statusRoutes(app, context)
   rejectRoutes(app, context)
   operationRoutes(app, context, registry)

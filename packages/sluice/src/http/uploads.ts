@@ -128,13 +128,13 @@ function hashOf({ headers, query }: FastifyRequest, { fields, fileName }: Incomi
 }
 
 /** Fields of the form and parameters of the URL, checked by the same schema. */
-function settingsOf(request: FastifyRequest, given: Settings, fields: Fields): Settings {
+export function settingsOf(request: FastifyRequest, given: Settings, fields: Fields, where = 'form'): Settings {
   const twice = Object.keys(fields).find((name) => name in given)
   if (twice !== undefined) throw new Problem(400, `"${twice}" is given both in the URL and in the form`)
   const read = structuredClone(fields)
   const validate = request.compileValidationSchema(Settings)
   if (!validate(read)) {
-    throw new Problem(400, `form: ${sentenceOf(validate.errors?.[0])}`)
+    throw new Problem(400, `${where}: ${sentenceOf(validate.errors?.[0])}`)
   }
   return { ...given, ...(read as Settings) }
 }

@@ -13,6 +13,8 @@ export interface Workplace {
   log: Logger
 }
 
+/** What lies beside an object that came in pieces, in a bucket or in a folder. */
+export const BESIDE = ['.info', '.json']
 /** Ends of a load that are no failure of its job: someone else has it, or it was told to stop. */
 const NOT_FAILED = new Set(['SLUICE_INTERRUPTED', 'SLUICE_LEASE_LOST', 'SLUICE_JOB'])
 
@@ -71,10 +73,23 @@ export async function runJob(
 }
 
 /** Deletes the object of an upload that needs it no more. Where that fails the next sweep does it. */
-export async function clearObject({ uploads, storage }: Workplace, { uploadId, objectKey }: Upload): Promise<void> {
+export async function clearObject(
+  { uploads, storage }: Workplace,
+  { uploadId, objectKey, receiver }: Upload,
+): Promise<void> {
+  if (objectKey === null) return
+  await deleteObject({ storage }, { objectKey, receiver })
+  await uploads.released(uploadId)
+}
+
+/** Deletes an object, and what the stores of tus keep beside it. */
+export async function deleteObject(
+  { storage }: Pick<Workplace, 'storage'>,
+  { objectKey, receiver }: Pick<Upload, 'objectKey' | 'receiver'>,
+): Promise<void> {
   if (objectKey === null) return
   await storage.delete(objectKey)
-  await uploads.released(uploadId)
+  if (receiver === null) for (const suffix of BESIDE) await storage.delete(`${objectKey}${suffix}`)
 }
 
 function sourceOf(upload: Upload, key: string, storage: ObjectStorage, signal: AbortSignal): ByteSource {

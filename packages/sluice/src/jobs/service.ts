@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto'
 import {
   createTables,
   type Database,
+  leaseOwner,
   livesNoMore,
   load,
   type Progress,
@@ -10,19 +11,20 @@ import {
   replay,
   SluiceError,
   type StoredReject,
-  targetName,
 } from '@sluice/engine'
+import type { DataStore } from '@tus/server'
 import type { Logger } from 'pino'
 import { withoutPassword } from '../config.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
 import { receiptOf } from './receipt.ts'
+import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
 import { freeing } from './spent-buffers.ts'
 import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
 import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
 import { createUploadTable } from './upload-table.ts'
-import { sourceName, Uploads } from './uploads.ts'
+import { sourceName, tableOf, Uploads } from './uploads.ts'
 
 /** Whose uploads are looked at: those of a key, or with null all of them (a server without keys). */
 export type Viewer = string | null
@@ -43,9 +45,13 @@ export interface JobServiceOptions {
   databaseUrl: string
   storage: ObjectStorage
   queue: Queue
+  /** Keeps the pieces of resumable uploads, where the storage keeps its objects. */
+  pieces: DataStore
   log: Logger
   /** Seconds for which an upload that is over answers. */
   statusTtlSeconds: number
+  /** Seconds in which a resumable upload must be whole. */
+  uploadTtlSeconds: number
   /** Loads of staged uploads at once. */
   concurrency: number
 }
@@ -63,6 +69,7 @@ const OVER = new Set<UploadState>(['completed', 'failed', 'cancelled'])
  * or SLUICE_JOB.
  */
 export class JobService {
+  readonly resumable: ResumableUploads
   readonly #work: Workplace
   readonly #options: JobServiceOptions
   readonly #uploads: Uploads
@@ -76,10 +83,11 @@ export class JobService {
   #storageSweptAt = 0
 
   constructor(options: JobServiceOptions) {
-    const { database, databaseUrl, storage, log, statusTtlSeconds } = options
+    const { database, databaseUrl, storage, queue, pieces, log, statusTtlSeconds, uploadTtlSeconds } = options
     this.#options = options
     this.#uploads = new Uploads(database, statusTtlSeconds)
     this.#work = { uploads: this.#uploads, storage, databaseUrl, log }
+    this.resumable = new ResumableUploads(pieces, this.#work, queue, uploadTtlSeconds, this.#stopping.signal)
   }
 
   /** Looks for unfinished uploads and begins to work. @throws what `check` throws */
@@ -99,6 +107,7 @@ export class JobService {
     this.#stopping.abort(new SluiceError('SLUICE_INTERRUPTED', 'The server is stopping'))
     await this.#options.queue.close()
     await Promise.allSettled(this.#receiving)
+    await this.resumable.settled()
     await this.#sweeping
   }
 
@@ -130,6 +139,7 @@ export class JobService {
       fileName: '',
       objectKey: key,
       request: null,
+      receiver: leaseOwner(),
     })
     if (created !== 'created') return { upload: known(created.existing, uploadId, start), replayed: true }
     return this.#whileReceiving(async () => {
@@ -160,7 +170,12 @@ export class JobService {
   ): Promise<{ receipt: Receipt; replayed: boolean }> {
     const wanted = start.uploadId ?? randomUUID()
     const { fileName } = request
-    const created = await this.#uploads.create(wanted, 'direct', start, { fileName, objectKey: null, request })
+    const created = await this.#uploads.create(wanted, 'direct', start, {
+      fileName,
+      objectKey: null,
+      request,
+      receiver: leaseOwner(),
+    })
     let uploadId = wanted
     if (created !== 'created') {
       const upload = known(created.existing, wanted, start)
@@ -195,21 +210,6 @@ export class JobService {
         this.#running.delete(uploadId)
       }
     })
-  }
-
-  /** Queues the load of an object that is stored already (tus), under the key `uploads/<uploadId>`. */
-  async adopt(start: UploadStart & { uploadId: string }, request: UploadRequest): Promise<Upload> {
-    const { uploadId } = start
-    const key = objectKey(uploadId)
-    const stored = await this.#work.storage.stat(key)
-    if (!stored) throw new SluiceError('SLUICE_JOB', `The object of upload ${uploadId} is not there`)
-    const { fileName } = request
-    const created = await this.#uploads.create(uploadId, 'staged', start, { fileName, objectKey: key, request })
-    if (created === 'created') {
-      await this.#uploads.received(uploadId, request, { bytes: stored.bytes, sha256: null }, tableOf(request))
-      await this.#options.queue.add(uploadId, stored)
-    }
-    return (await this.#uploads.read(uploadId))!
   }
 
   /** Undefined where there is none, it is someone else's, or it is older than `SLUICE_STATUS_TTL`. */
@@ -315,9 +315,11 @@ export class JobService {
       try {
         await this.#wake()
         await sweepUploads(this.#work)
-        if (Date.now() - this.#storageSweptAt < STORAGE_SWEEP_MS) return
+        const isLong = Date.now() - this.#storageSweptAt > STORAGE_SWEEP_MS
+        await this.resumable.sweep(isLong)
+        if (!isLong) return
         this.#storageSweptAt = Date.now()
-        await sweepStorage(this.#work, this.#options.statusTtlSeconds)
+        await sweepStorage(this.#work, this.#options)
       } catch (error) {
         this.#work.log.warn(
           { reason: withoutPassword((error as Error).message) },
@@ -396,11 +398,6 @@ function known(existing: Upload, uploadId: string, { owner, idempotency, uploadI
 
 function taken({ uploadId, state }: Upload): SluiceError {
   return new SluiceError('SLUICE_JOB', `The upload ${uploadId} is there already, and is ${state}`)
-}
-
-function tableOf({ options, fileName }: UploadRequest): string {
-  const { schema, table } = targetName(options.table, fileName)
-  return schema === null ? table : `${schema}.${table}`
 }
 
 function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {

@@ -1,6 +1,6 @@
 import { leaseOwner, livesNoMore } from '@sluice/engine'
 import type { ObjectStorage } from '../storage/storage.ts'
-import { clearObject, type Workplace } from './run-job.ts'
+import { BESIDE, clearObject, deleteObject, type Workplace } from './run-job.ts'
 import type { Upload } from './upload.ts'
 
 /** Where the objects of uploads are. */
@@ -35,27 +35,32 @@ export async function sweepUploads(work: Workplace): Promise<void> {
  * Clears away objects that no upload knows, such as those of a database that is gone, and parts of them. Only long after every
  * upload of such an age is over, for other services may use the same bucket.
  */
-export async function sweepStorage({ uploads, storage, log }: Workplace, ttlSeconds: number): Promise<void> {
-  await storage.sweep(PREFIX, new Date(Date.now() - RECEIVING_MS))
-  const before = Date.now() - ttlSeconds * 1000 - RECEIVING_MS
+export async function sweepStorage(
+  { uploads, storage, log }: Workplace,
+  { statusTtlSeconds, uploadTtlSeconds }: { statusTtlSeconds: number; uploadTtlSeconds: number },
+): Promise<void> {
+  await storage.sweep(PREFIX, new Date(Date.now() - RECEIVING_MS - uploadTtlSeconds * 1000))
+  const before = Date.now() - Math.max(statusTtlSeconds, uploadTtlSeconds) * 1000 - RECEIVING_MS
   for await (const page of pagesOf(storage, before)) {
     for (const uploadId of await uploads.unknown(page)) {
-      await storage.delete(objectKey(uploadId))
+      for (const suffix of ['', '.part', ...BESIDE]) await storage.delete(`${objectKey(uploadId)}${suffix}`)
       log.info({ uploadId }, 'an object without an upload was deleted')
     }
   }
 }
 
-async function forget({ uploads, storage }: Workplace, { uploadId, objectKey: key, state }: Upload): Promise<void> {
+async function forget({ uploads, storage }: Workplace, upload: Upload): Promise<void> {
+  const { uploadId, objectKey: key, state } = upload
   if (key !== null) {
     // The object first: as long as there is a row it is found again.
     if (state === 'receiving') await storage.sweep(key, new Date())
-    await storage.delete(key)
+    await deleteObject({ storage }, upload)
   }
   await uploads.remove(uploadId)
 }
 
 function isAlive({ receiver, createdAt }: Upload): boolean {
+  if (receiver === null) return true
   if (receiver === leaseOwner()) return true
   return !livesNoMore(receiver) && Date.parse(createdAt) > Date.now() - RECEIVING_MS
 }
@@ -63,7 +68,8 @@ function isAlive({ receiver, createdAt }: Upload): boolean {
 async function* pagesOf(storage: ObjectStorage, before: number): AsyncGenerator<string[], void, void> {
   let page: string[] = []
   for await (const { key, modified } of storage.list(PREFIX)) {
-    const [, uploadId] = /^uploads\/([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})$/.exec(key) ?? []
+    const [, uploadId] =
+      /^uploads\/([\da-f]{8}(?:-[\da-f]{4}){3}-[\da-f]{12})(?:\.part|\.info|\.json)?$/.exec(key) ?? []
     if (uploadId === undefined || modified.getTime() > before) continue
     page.push(uploadId)
     if (page.length < 500) continue

@@ -7,6 +7,7 @@ import type { Job, LoadOptions } from '@sluice/engine'
  * | ----------------------- | ------------ | ------------------------------------------------------------- |
  * | –                       | `receiving`  | a request whose body is being staged, or loaded directly      |
  * | `receiving`             | (gone)       | the body broke off; nothing is left behind                    |
+ * | `receiving`             | (gone)       | resumable: terminated, or not whole within `SLUICE_UPLOAD_TTL`|
  * | `receiving`             | `uploaded`   | the object is stored whole                                    |
  * | `receiving`             | `processing` | direct: the first bytes came                                  |
  * | `failed`                | `processing` | direct: the client sends the same again under the same id     |
@@ -78,8 +79,8 @@ export interface Upload {
   sameAs: string | null
   /** Where its bytes wait; null when nothing was staged, or it is loaded and gone. */
   objectKey: string | null
-  /** The process that receives the body, or did. */
-  receiver: string
+  /** The process that receives the body, or did; null for a resumable one, whose pieces any process takes. */
+  receiver: string | null
   createdAt: string
   /** Its row of `ingestion_jobs`: counters, error, times. Null in the state `receiving`. */
   job: Job | null

@@ -1,4 +1,4 @@
-import { type Database, type Job, JobStore, leaseOwner, SluiceError } from '@sluice/engine'
+import { type Database, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
 import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
 type Value = string | number | bigint | boolean | null | Uint8Array
@@ -50,7 +50,7 @@ export class Uploads {
     uploadId: string,
     mode: Upload['mode'],
     start: UploadStart,
-    what: { fileName: string; objectKey: string | null; request: UploadRequest | null },
+    what: { fileName: string; objectKey: string | null; request: UploadRequest | null; receiver: string | null },
   ): Promise<Created> {
     const { owner, idempotency } = start
     const rows = await this.#run(
@@ -65,7 +65,7 @@ export class Uploads {
         what.request && JSON.stringify(what.request),
         idempotency?.key ?? null,
         idempotency?.requestHash ?? null,
-        leaseOwner(),
+        what.receiver ?? '',
       ],
     )
     if (rows.length > 0) return 'created'
@@ -198,12 +198,22 @@ export class Uploads {
   /** Uploads with something left to be cleared away: what is over too long, loaded with its object, or never became a job. */
   async leftovers(): Promise<(Upload & { expired: boolean })[]> {
     const rows = await this.#select(
-      `(${this.#expired('$1')}) OR (j.status = 'COMPLETED' AND u.object_key IS NOT NULL) OR j.job_id IS NULL
+      `(${this.#expired('$1')}) OR (j.status = 'COMPLETED' AND u.object_key IS NOT NULL) OR (j.job_id IS NULL AND u.receiver <> '')
          OR (u.mode = 'direct' AND j.status IN ('PENDING', 'PROCESSING')) LIMIT 1000`,
       [this.#ttlSeconds],
       `, CASE WHEN ${this.#expired('$1')} THEN 1 ELSE 0 END AS expired`,
     )
     return Promise.all(rows.map(async (row) => ({ ...(await this.#upload(row)), expired: row['expired'] === 1 })))
+  }
+
+  /** Resumable uploads that are not known to be whole, of the last `ttlSeconds` or before; oldest first. */
+  async inPieces(ttlSeconds: number): Promise<{ uploadId: string; expired: boolean }[]> {
+    const expired = `CASE WHEN u.created_at < ${this.#ago('$1')} THEN 1 ELSE 0 END AS expired`
+    const rows = await this.#run(
+      `SELECT u.upload_id, ${expired} FROM sluice_uploads u WHERE u.receiver = '' AND u.received_at IS NULL ORDER BY u.created_at LIMIT 10000`,
+      [ttlSeconds],
+    )
+    return rows.map((row) => ({ uploadId: String(row['upload_id']), expired: row['expired'] === 1 }))
   }
 
   /** Which of these have no upload. */
@@ -239,7 +249,7 @@ export class Uploads {
       request: request === null ? null : JSON.parse(request),
       sameAs: text('same_as'),
       objectKey: text('object_key'),
-      receiver: String(row['receiver']),
+      receiver: text('receiver') || null,
       createdAt: String(row['upload_created_at']),
       job,
     }
@@ -247,17 +257,26 @@ export class Uploads {
 
   /** SQL: whether an upload is over for longer than the seconds in `place`, or its job was pruned. */
   #expired(place: string): string {
-    const limit =
-      this.#database.kind === 'postgres'
-        ? `now() - CAST(${place} AS double precision) * interval '1 second'`
-        : `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || ${place} || ' seconds')`
-    return `(${OVER} AND j.updated_at < ${limit}) OR (u.received_at IS NOT NULL AND j.job_id IS NULL)`
+    return `(${OVER} AND j.updated_at < ${this.#ago(place)}) OR (u.received_at IS NOT NULL AND j.job_id IS NULL)`
+  }
+
+  /** SQL: the time that lies the seconds in `place` back. */
+  #ago(place: string): string {
+    return this.#database.kind === 'postgres'
+      ? `now() - CAST(${place} AS double precision) * interval '1 second'`
+      : `strftime('%Y-%m-%dT%H:%M:%fZ', 'now', '-' || ${place} || ' seconds')`
   }
 
   /** In whole milliseconds, as times travel: a page's last time must be found again. */
   #now(): string {
     return this.#database.kind === 'postgres' ? `date_trunc('milliseconds', now())` : this.#database.now
   }
+}
+
+/** The table of a request, as jobs have it: `T` or `schema.T`. */
+export function tableOf({ options, fileName }: UploadRequest): string {
+  const { schema, table } = targetName(options.table, fileName)
+  return schema === null ? table : `${schema}.${table}`
 }
 
 /** Nobody else's source has this name, so that no other load goes on with its job. */

@@ -8,6 +8,7 @@ import {
   ListMultipartUploadsCommand,
   paginateListObjectsV2,
   S3Client,
+  type S3ClientConfig,
   S3ServiceException,
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
@@ -36,6 +37,19 @@ export interface S3Options {
   largestBytes?: number
 }
 
+/** How the bucket is spoken with. */
+export function clientOf({ endpoint, region }: Pick<S3Options, 'endpoint' | 'region'>): S3ClientConfig {
+  return {
+    region,
+    ...(endpoint !== null && { endpoint, forcePathStyle: true }),
+    maxAttempts: 5,
+    requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: STALL_MS },
+    // Most that speak like S3 know none of the newer checksums.
+    requestChecksumCalculation: 'WHEN_REQUIRED',
+    responseChecksumValidation: 'WHEN_REQUIRED',
+  }
+}
+
 /** Keeps objects in a bucket of S3, or of what speaks like it. Whoever asks is told by the AWS credential chain. */
 export function openS3Storage(options: S3Options): ObjectStorage {
   return new S3Storage(options)
@@ -51,15 +65,7 @@ class S3Storage implements ObjectStorage {
     this.label = `s3://${bucket}`
     this.#bucket = bucket
     this.#partBytes = Math.max(LEAST_PART_BYTES, Math.ceil(largestBytes / MOST_PARTS))
-    this.#client = new S3Client({
-      region,
-      ...(endpoint !== null && { endpoint, forcePathStyle: true }),
-      maxAttempts: 5,
-      requestHandler: { connectionTimeout: CONNECT_MS, socketTimeout: STALL_MS },
-      // Most that speak like S3 know none of the newer checksums.
-      requestChecksumCalculation: 'WHEN_REQUIRED',
-      responseChecksumValidation: 'WHEN_REQUIRED',
-    })
+    this.#client = new S3Client(clientOf({ endpoint, region }))
   }
 
   async put(
