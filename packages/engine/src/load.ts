@@ -50,7 +50,7 @@ const RENEWALS_A_LEASE = 6
 /** A batch waits no longer than this for more, in ms, so that a slow source shows and drains soon. */
 const LINGER_MS = 1_000
 /** A load whose first records are all rejects, so many of them, has the wrong schema or dialect. */
-const HOPELESS_RECORDS = 10_000
+export const HOPELESS_RECORDS = 10_000
 /** Records after which a percentage of rejects is judged for the first time. */
 const PERCENT_AFTER = 1_000
 
@@ -123,7 +123,12 @@ async function runJob(
     const lease: Lease = { jobId: job.jobId, segment, epoch: claimed.epoch }
     const saved = { ...lease, source: source.name, rejectTable: options.rejectTable }
     const renewMs = (claim.seconds * 1000) / RENEWALS_A_LEASE
-    const committer = new Committer(database, store, saved, { notice, signal: options.signal, renewMs })
+    const committer = new Committer(database, store, saved, {
+      notice,
+      signal: options.signal,
+      renewMs,
+      counted: () => meter.counts,
+    })
     try {
       const head = await headOfSource()
       // Not all were known to the version that began the job.
@@ -184,10 +189,11 @@ async function loadSource(
 ): Promise<Position> {
   const { source, head, from, known, committer, meter, rejectFile, staging, segment } = work
   const { signal, write = 'copy', maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
-  const { program } = planSource(options, database, prepared, source, head)
+  const plan = planSource(options, database, prepared, source, head)
+  const { program } = plan
   const encoding = database.encodingFor(program.columns, write)
   const table = staging?.table ?? prepared.table
-  await committer.prepare(table, program, head.dialect, encoding, write, staging?.stagedFor)
+  await committer.prepare(plan, { table, dialect: head.dialect, encoding, write, stagedFor: staging?.stagedFor })
   const charset = charsetOf(head.dialect.encoding)
   const transcoder = new Transcoder(charset, source.read(from.byte, known), from.byte)
   // The parser counts the bytes of the text; what leaves is told in those of the source.

@@ -39,6 +39,10 @@ export class Meter {
     return this.#job.jobId
   }
 
+  get counts(): Counters {
+    return { ...this.#counters }
+  }
+
   get recordsRead(): number {
     return this.#counters.recordsRead
   }

@@ -33,8 +33,22 @@ export interface LoadOptions {
   schema?: TableSchema
   /** What is not given is sniffed. */
   dialect?: Partial<Dialect>
-  /** Key columns (of the table). Default: the schema's `primaryKey`. */
+  /**
+   * Key columns (of the table). Default: the schema's `primaryKey`; where keys are compared (`dedupe`, `onConflict`), else that of the
+   * table. A table that exists must have a unique index on exactly these.
+   */
   key?: string[]
+  /**
+   * What becomes of a record whose key an earlier one has, of this source or of any before: a reject (`unique-error`), nothing
+   * (counted as a duplicate), or the new values of the row. Default: `reject`.
+   */
+  onConflict?: 'reject' | 'skip' | 'update'
+  /**
+   * Which records are the same, and loaded once only. `key`: those with the same key; the later ones also become rejects with the code
+   * `duplicate`. `content`: those whose columns all are the same, told by their SHA-256 in the column `content_hash`.
+   * Default: `none`.
+   */
+  dedupe?: 'none' | 'key' | 'content'
   /** `replace` swaps the whole table's rows in one transaction, at the end. Default: `append`. */
   mode?: 'append' | 'replace'
   /**

@@ -42,6 +42,7 @@ export async function prepareJob(
   database: Database,
   notice: (message: string) => void,
 ): Promise<PreparedJob> {
+  refuseContradictions(options)
   const table = targetName(options.table, options.sourceName ?? sources[0]!.name)
   const target = table.schema === null ? table.table : `${table.schema}.${table.table}`
   const store = new JobStore(database)
@@ -61,6 +62,23 @@ export async function prepareJob(
   if (rejectTable) await patiently(() => createRejectTable(database, rejectTable))
   if (options.restart) await patiently(() => forget(place))
   return patiently(async () => (await findJob(options, sources, place)) ?? createJob(options, sources, place))
+}
+
+/** @throws SluiceError SLUICE_CONFIG for options that cannot both be meant */
+function refuseContradictions({ onConflict, dedupe = 'none', atomic, mode }: LoadOptions): void {
+  if (onConflict === 'update' && dedupe !== 'none') {
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      `--dedupe ${dedupe} keeps the first of equal records, and --on-conflict update the last; give one of them`,
+    )
+  }
+  if (onConflict === 'update' && atomic && mode !== 'replace') {
+    throw new SluiceError(
+      'SLUICE_CONFIG',
+      '--atomic cannot be had with --on-conflict update: what a row changes is only known when it is published. Leave one of them out, ' +
+        'or use --mode replace',
+    )
+  }
 }
 
 /** Where a job is looked for, or made. */

@@ -152,7 +152,13 @@ async function prepareReplay(
   const batch = new BatchBuffer({ records: PAGE, bytes: BATCH_BYTES }, database.kind === 'sqlite')
 
   const laneFor = async (header: string[]): Promise<Lane> => {
-    const { program } = planSource(settings.asked, database, { settings, job, target }, { name: files[0]! }, { header })
+    const { program, conflict } = planSource(
+      settings.asked,
+      database,
+      { settings, job, target },
+      { name: files[0]! },
+      { header },
+    )
     const own = ownCells(program)
     const { columns, sourceColumns } = own.program
     const origins = columns.map(({ from, name }) =>
@@ -161,7 +167,7 @@ async function prepareReplay(
     const encoding = database.encodingFor(columns, write)
     const { rejectTable } = settings.asked
     const lease = { jobId: job.jobId, segment: 0, epoch: 0, rejectTable }
-    const plan: LoadPlan = { ...lease, table, columns, origins, dialect: COMPOSED, encoding, write }
+    const plan: LoadPlan = { ...lease, table, columns, origins, dialect: COMPOSED, encoding, write, conflict }
     await database.prepare(plan)
     return {
       header,

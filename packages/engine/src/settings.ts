@@ -26,6 +26,8 @@ export type Asked = Pick<
   | 'schema'
   | 'dialect'
   | 'key'
+  | 'onConflict'
+  | 'dedupe'
   | 'mode'
   | 'atomic'
   | 'rename'
@@ -43,10 +45,14 @@ export function askedOf(options: LoadOptions): Asked {
   const { rejectTable, maxRecordBytes, limit } = options
   // What is the default is the same as nothing.
   const atomic = options.atomic || undefined
+  const onConflict = options.onConflict === 'reject' ? undefined : options.onConflict
+  const dedupe = options.dedupe === 'none' ? undefined : options.dedupe
   const asked = {
     schema,
     dialect,
     key,
+    onConflict,
+    dedupe,
     mode,
     atomic,
     rename,

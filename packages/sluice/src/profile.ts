@@ -38,11 +38,9 @@ function profilePath(nameOrFile: string, folder: string | null): string {
 
 /** A profile may ask for more than `load` can do yet; then it is refused, as another result is not what it asks for. */
 function supported(profile: Omit<Profile, 'schema'>, path: string): Partial<LoadOptions> {
-  const { onConflict = 'reject', dedupe = 'none', unknownColumns, ...options } = profile
+  const { unknownColumns, ...options } = profile
   const refuse = (entry: string) =>
     new SluiceError('SLUICE_CONFIG', `${path}: ${entry} is not available in this version of sluice`)
-  if (onConflict !== 'reject') throw refuse(`onConflict "${onConflict}"`)
-  if (dedupe !== 'none') throw refuse(`dedupe "${dedupe}"`)
   if (unknownColumns === 'metadata') throw refuse('unknownColumns "metadata"')
   return unknownColumns === undefined ? options : { ...options, unknownColumns }
 }

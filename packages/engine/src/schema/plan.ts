@@ -1,6 +1,7 @@
 import { SluiceError } from '../errors.ts'
-import type { NewColumn, TargetTable } from '../write/database.ts'
+import type { Conflict, NewColumn, TargetTable } from '../write/database.ts'
 import { columnProgram } from './column.ts'
+import { conflictOf } from './conflict.ts'
 import type { Field } from './field.ts'
 import { fieldCheck } from './field-check.ts'
 import { fieldLookup } from './header.ts'
@@ -43,6 +44,10 @@ export interface PlanRequest {
   unknownColumns?: 'reject' | 'ignore' | undefined
   /** Key columns. Default: the schema's `primaryKey`. */
   key?: readonly string[] | undefined
+  /** Default: `reject`. */
+  onConflict?: 'reject' | 'skip' | 'update' | undefined
+  /** Default: `none`. */
+  dedupe?: 'none' | 'key' | 'content' | undefined
   /** Bytes of a name that the database keeps: 63 in PostgreSQL. Default: no limit. */
   nameBytes?: number | undefined
   /** Names that no column may have: PostgreSQL's system columns. Default: none. */
@@ -55,6 +60,8 @@ export interface Plan {
   create?: { columns: NewColumn[]; primaryKey: string[] }
   /** Key columns, by their names in the table; empty: none. */
   key: string[]
+  /** What becomes of a row whose key is taken; undefined: it is refused. */
+  conflict?: Conflict | undefined
   /** Sentences about what was decided for the user. */
   notices: string[]
 }
@@ -74,6 +81,7 @@ export function planLoad(request: PlanRequest): Plan {
   // A field that was only inferred has no place without its column.
   const empty = unfilled(request.schema?.fields ?? [], slots)
   const key = keyColumns(request, slots, problems)
+  const conflict = conflictOf(request, key, slots, problems)
   checkDestinations(slots, problems)
   checkFields(request, slots, empty, found)
   if (target) checkUnfilled(target, slots, problems)
@@ -93,8 +101,8 @@ export function planLoad(request: PlanRequest): Plan {
   })
   if (problems.length > 0) throw refusal(request, problems)
   const program = { sourceColumns: [...request.header], columns }
-  if (target) return { program, key, notices }
-  return { program, create: newTable(request.schema, slots, empty, key), key, notices }
+  if (target) return { program, key, conflict, notices }
+  return { program, create: newTable(request.schema, slots, empty, key), key, conflict, notices }
 }
 
 function keyColumns({ key, schema }: PlanRequest, slots: readonly Slot[], problems: string[]): string[] {

@@ -2,10 +2,9 @@ import type { Lease, Mark } from '../checkpoint/job.ts'
 import type { JobStore } from '../checkpoint/job-store.ts'
 import { SluiceError } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
-import type { Dialect } from '../parse/dialect.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { Encoding, Program } from '../schema/program.ts'
-import type { Database, LoadPlan, Outcome, StagedFor, TableName } from './database.ts'
+import type { Program } from '../schema/program.ts'
+import type { Conflict, Database, LoadPlan, Outcome } from './database.ts'
 import { retry } from './retry.ts'
 import type { Staging } from './staging.ts'
 
@@ -14,6 +13,8 @@ export interface Committed {
   outcome: Outcome
   rejects: Reject[]
 }
+
+type Counts = Omit<Outcome, 'rejects'>
 
 /** A lease, and what the rejects of its segment are saved with. */
 type Held = Lease & Pick<LoadPlan, 'source' | 'rejectTable'>
@@ -28,6 +29,7 @@ export class Committer {
   readonly #lease: Held
   readonly #notice: (message: string) => void
   readonly #signal: AbortSignal | undefined
+  readonly #counted: () => Counts
   readonly #heartbeat: NodeJS.Timeout
   #renewing = false
   /** What went wrong when the lease was renewed; told by the next commit. */
@@ -41,30 +43,34 @@ export class Committer {
       notice,
       signal,
       renewMs,
-    }: { notice: (message: string) => void; signal?: AbortSignal | undefined; renewMs: number },
+      counted,
+    }: {
+      notice: (message: string) => void
+      signal?: AbortSignal | undefined
+      renewMs: number
+      /** What all batches of the job that were told to be committed have come to. */
+      counted: () => Counts
+    },
   ) {
     this.#database = database
     this.#store = store
     this.#lease = lease
     this.#notice = notice
     this.#signal = signal
+    this.#counted = counted
     // A source may be slower than the lease is long.
     this.#heartbeat = setInterval(() => void this.#renew(), renewMs).unref()
   }
 
   async prepare(
-    table: TableName,
-    program: Program,
-    dialect: Dialect,
-    encoding: Encoding,
-    write: 'copy' | 'unnest',
-    stagedFor?: StagedFor,
+    { program, conflict }: { program: Program; conflict?: Conflict | undefined },
+    way: Pick<LoadPlan, 'table' | 'dialect' | 'encoding' | 'write' | 'stagedFor'>,
   ): Promise<void> {
     const { columns, sourceColumns } = program
     const origins = columns.map(({ from, name }) =>
       'cell' in from ? { header: sourceColumns[from.cell]!, cell: from.cell } : { header: name, cell: null },
     )
-    const plan = { ...this.#lease, table, columns, origins, dialect, encoding, write, stagedFor }
+    const plan = { ...this.#lease, ...way, columns, origins, conflict }
     await this.#retry(() => this.#database.prepare(plan))
   }
 
@@ -149,10 +155,17 @@ export class Committer {
     }
     if (checkpoint.committed.byte !== batch.to.byte || checkpoint.committed.record !== batch.to.record) return undefined
     const rejects = await this.#store.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)
-    const duplicates = rejects.filter(({ errors }) => errors[0]?.code === 'duplicate').length
-    const records = batch.to.record - batch.from.record
+    // Batches are committed one behind the other, so what the job counts beyond those before this one is this one's.
+    const { inserted, updated, unchanged, duplicates } = (await this.#store.read(this.#lease.jobId))!
+    const before = this.#counted()
     return {
-      outcome: { inserted: records - rejects.length, updated: 0, unchanged: 0, duplicates, rejects: [] },
+      outcome: {
+        inserted: inserted - before.inserted,
+        updated: updated - before.updated,
+        unchanged: unchanged - before.unchanged,
+        duplicates: duplicates - before.duplicates,
+        rejects: [],
+      },
       rejects,
     }
   }

@@ -83,8 +83,25 @@ export interface LoadPlan {
   write: 'copy' | 'unnest'
   /** Set where `table` is one in which the rows wait. */
   stagedFor?: StagedFor | undefined
+  /** What becomes of a row whose key is taken. Undefined: the database refuses it, and it is a reject (`unique-error`). */
+  conflict?: Conflict | undefined
   /** Lease epoch under which this process may commit; a checkpoint with another epoch refuses the commit. */
   epoch: number
+}
+
+/**
+ * What becomes of a row whose key an earlier row has, of this source or of any before. Rows are taken one after the other, as they stand in
+ * the source, whatever the batches are: a row that the database refuses takes no key.
+ */
+export interface Conflict {
+  /** Columns of a unique key of the table, all of them among those of the load. A row with a NULL in them has no key. */
+  key: string[]
+  /** `skip`: it is a duplicate, the row that came first stays. `update`: it takes that row's place. */
+  action: 'skip' | 'update'
+  /** Duplicates are stored among the rejects too, with the code `duplicate`. */
+  told: boolean
+  /** With `skip`, a column of the row that stays, which gets the current time. */
+  renews?: string | undefined
 }
 
 /** The table that staged rows go to. */

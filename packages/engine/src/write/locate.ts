@@ -6,6 +6,7 @@ import { cutValue } from '../reject/messages.ts'
 import { RAW_LIMIT, type Reject, type RejectError } from '../reject/reject.ts'
 import type { LoadPlan, Outcome } from './database.ts'
 import type { GuiltyRow, Refusal } from './isolate.ts'
+import type { Merged } from './merged.ts'
 
 const LF = 0x0a
 const CR = 0x0d
@@ -90,11 +91,15 @@ export interface Settled {
   recordsRead: number
 }
 
-/** Accounts for a batch of whose rows the database refused the guilty ones and took the others. */
-export function settle(batch: Batch, guilty: GuiltyRow[], naming: Naming): Settled {
-  const refused = rejectRows(batch, guilty, naming)
+/** Accounts for a batch of whose rows the database refused the guilty ones and took the others. Of duplicates only those that are told become rejects. */
+export function settle(batch: Batch, guilty: GuiltyRow[], merged: Merged, naming: Naming): Settled {
+  const isDuplicate = ({ refusal }: GuiltyRow) => refusal.code === 'duplicate'
+  const refused = rejectRows(batch, merged.told ? guilty : guilty.filter((row) => !isDuplicate(row)), naming)
+  const { updated, unchanged } = merged
+  const duplicates = merged.duplicates + guilty.filter(isDuplicate).length
+  const inserted = batch.rows - guilty.length - merged.duplicates - updated - unchanged
   return {
-    outcome: { inserted: batch.rows - refused.length, updated: 0, unchanged: 0, duplicates: 0, rejects: refused },
+    outcome: { inserted, updated, unchanged, duplicates, rejects: refused },
     rejects: [...batch.rejects, ...refused].sort((a, b) => a.record - b.record),
     recordsRead: batch.rows + batch.rejects.length,
   }

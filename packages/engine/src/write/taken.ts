@@ -1,5 +1,6 @@
-import type { LoadPlan, StagedFor } from './database.ts'
+import type { Conflict, LoadPlan, StagedFor } from './database.ts'
 import type { GuiltyRow } from './isolate.ts'
+import { duplicate } from './merged.ts'
 
 /** A staged row whose key the target has already. */
 export interface TakenRow {
@@ -8,9 +9,17 @@ export interface TakenRow {
   key: number
 }
 
-/** The target's unique keys that the columns of a load fill; of the others the target makes new values. */
-export function keysAmong(stagedFor: StagedFor | undefined, columns: string[]): string[][] {
-  return stagedFor?.keys.filter((key) => key.every((column) => columns.includes(column))) ?? []
+/**
+ * The target's unique keys that the columns of a load fill; of the others the target makes new values. The key by which duplicates are
+ * known comes first: a row that is one is nothing else.
+ */
+export function keysAmong(stagedFor: StagedFor | undefined, columns: string[], conflict?: Conflict): string[][] {
+  const keys = stagedFor?.keys.filter((key) => key.every((column) => columns.includes(column))) ?? []
+  return conflict ? keys.sort((a, b) => Number(isSame(b, conflict.key)) - Number(isSame(a, conflict.key))) : keys
+}
+
+function isSame(a: string[], b: string[]): boolean {
+  return a.length === b.length && a.every((name) => b.includes(name))
 }
 
 /** Rows of a batch that were refused while they were staged, in ascending order, in terms of the table that they are for. */
@@ -18,7 +27,7 @@ export function refusedForTarget(
   guilty: GuiltyRow[],
   taken: TakenRow[],
   keys: string[][],
-  { table, stagedFor }: Pick<LoadPlan, 'table' | 'stagedFor'>,
+  { table, stagedFor, conflict }: Pick<LoadPlan, 'table' | 'stagedFor' | 'conflict'>,
 ): GuiltyRow[] {
   if (!stagedFor) return guilty
   const target = stagedFor.table.table
@@ -31,6 +40,7 @@ export function refusedForTarget(
     })
   const there = taken.map(({ rank, key }): GuiltyRow => {
     const columns = keys[key]!
+    if (conflict && isSame(columns, conflict.key)) return duplicate(rank, conflict.key)
     const message = `${target} has a row with this ${columns.join(', ')} already`
     return { rank, refusal: { code: 'unique-error', message, column: columns[0]! } }
   })

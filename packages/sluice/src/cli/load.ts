@@ -37,6 +37,8 @@ interface LoadFlags {
   mode?: 'append' | 'replace'
   atomic?: true
   key?: string[]
+  onConflict?: 'reject' | 'skip' | 'update'
+  dedupe?: 'none' | 'key' | 'content'
   write?: 'copy' | 'unnest'
   batchRows?: number
   parallel?: number
@@ -121,6 +123,20 @@ export function addLoad(program: Command, config: Config): void {
 
   command.optionsGroup('How to write:')
   command.option('--key <columns>', "key columns, a,b (default: the schema's primaryKey)", read.nameList('--key'))
+  command.addOption(
+    new Option('--on-conflict <what>', 'a record whose key is taken (default: reject)').choices([
+      'reject',
+      'skip',
+      'update',
+    ]),
+  )
+  command.addOption(
+    new Option('--dedupe <what>', 'load equal records once, by their key or their content (default: none)').choices([
+      'none',
+      'key',
+      'content',
+    ]),
+  )
   command.option('--atomic', 'all rows become visible at once at the end, or none (as --mode replace always does)')
   command.addOption(new Option('--write <way>', 'PostgreSQL only (default: copy)').choices(['copy', 'unnest']))
   command.option(
@@ -219,6 +235,8 @@ async function loadOptions(
       table: flags.table,
       schema: flags.schema === undefined ? undefined : await readSchema(flags.schema),
       key: flags.key,
+      onConflict: flags.onConflict,
+      dedupe: flags.dedupe,
       mode: flags.mode,
       atomic: flags.atomic,
       write: flags.write,

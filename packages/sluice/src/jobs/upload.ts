@@ -28,6 +28,8 @@ export type UploadOptions = Pick<
   | 'schema'
   | 'dialect'
   | 'key'
+  | 'onConflict'
+  | 'dedupe'
   | 'mode'
   | 'atomic'
   | 'write'

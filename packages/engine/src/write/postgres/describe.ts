@@ -14,6 +14,7 @@ interface Relation {
   refersToItself: boolean
   /** Of a plain table: no trigger, rule, policy or foreign key to itself may look at other rows when one comes in. */
   isIndependent: boolean
+  uniqueIndexes: number
 }
 
 /** What may be loaded: tables, partitioned ones, views and foreign tables. */
@@ -34,7 +35,9 @@ export async function findRelation(sql: Sql, { schema, table }: TableName): Prom
      ) AS "refersToItself",
      c.relkind = 'r' AND NOT c.relhassubclass AND NOT c.relispartition AND NOT c.relhasrules AND NOT c.relrowsecurity
        AND NOT EXISTS (SELECT FROM pg_catalog.pg_trigger t WHERE t.tgrelid = c.oid AND NOT t.tgisinternal)
-       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.confrelid = c.oid) AS "isIndependent"
+       AND NOT EXISTS (SELECT FROM pg_catalog.pg_constraint k WHERE k.conrelid = c.oid AND k.confrelid = c.oid) AS "isIndependent",
+     (SELECT CAST(count(*) AS int) FROM pg_catalog.pg_index i
+        WHERE i.indrelid = c.oid AND (i.indisunique OR i.indisexclusion)) AS "uniqueIndexes"
      FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
      WHERE c.relname = $1 AND CASE WHEN $2::text IS NULL THEN pg_catalog.pg_table_is_visible(c.oid) ELSE n.nspname = $2 END`,
     [table, schema],

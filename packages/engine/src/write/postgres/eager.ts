@@ -6,6 +6,8 @@ import { rollback, type Session } from './session.ts'
 
 /** How long a batch that is in waits for the one before it until it looks whether it stands in somebody's way. */
 const LOOK_MS = 100
+/** How long a batch that waits does nothing, in ms; the limit is a minute. */
+const STIR_MS = 10_000
 /** Batches that begin late, at most, after one that began early in vain. */
 const LONGEST_PATIENCE = 64
 
@@ -29,13 +31,7 @@ export async function bringInEagerly(
     return undo(session)
   }
   for (;;) {
-    const done = new AbortController()
-    const isCommitted = await Promise.race([
-      after.then(() => true),
-      delay(LOOK_MS, false, { signal: done.signal }).catch(() => false),
-    ])
-    done.abort()
-    if (isCommitted) return true
+    if (await isSettled(after, LOOK_MS)) return true
     // Not by pg_stat_activity, which a transaction sees as it was when it first looked.
     const [found] = await session.query<{ waits: boolean }>(
       `SELECT EXISTS (
@@ -43,6 +39,26 @@ export async function bringInEagerly(
        ) AS waits`,
     )
     if (found?.waits) return undo(session)
+  }
+}
+
+/**
+ * Waits for the batch before this one, in a transaction that has no lock that anybody could wait for.
+ * @param after settles with that batch; what it rejects with is thrown
+ */
+export async function awaitTurn(session: Session, after: Promise<unknown>): Promise<void> {
+  // The server ends transactions in which nothing is done for long.
+  while (!(await isSettled(after, STIR_MS))) await session.query('SELECT')
+}
+
+/** Whether `after` resolves within so many ms. */
+async function isSettled(after: Promise<unknown>, ms: number): Promise<boolean> {
+  const done = new AbortController()
+  const timeOut = delay(ms, false, { signal: done.signal }).catch(() => false)
+  try {
+    return await Promise.race([after.then(() => true), timeOut])
+  } finally {
+    done.abort()
   }
 }
 

@@ -18,19 +18,22 @@ import type {
   TableName,
   TargetTable,
 } from '../database.ts'
-import { type GuiltyRow, isolate, leftOut, type Refusal } from '../isolate.ts'
+import { type GuiltyRow, isolate } from '../isolate.ts'
 import { settle } from '../locate.ts'
+import { Merged } from '../merged.ts'
 import { retry, type Told } from '../retry.ts'
 import { keysAmong, refusedForTarget } from '../taken.ts'
+import { attempts, bringInStraight, type Load, mergeBatch } from './attempts.ts'
 import { Blame } from './blame.ts'
 import { created } from './column-types.ts'
 import { type Connector, connector } from './connect.ts'
 import { createTableSql } from './create-table.ts'
 import { baseTypes, describeTable, findRelation } from './describe.ts'
-import { bringInEagerly, Eagerness } from './eager.ts'
-import { classify, isDatabaseError, mayStillOpen } from './errors.ts'
+import { awaitTurn, bringInEagerly, Eagerness } from './eager.ts'
+import { classify, mayStillOpen } from './errors.ts'
 import { Line } from './line.ts'
-import { copyRows, countingHeirs, type LoadRows, unnestRows } from './load-rows.ts'
+import { copyRows, countingHeirs, unnestRows } from './load-rows.ts'
+import { columnDefinitions, Merge } from './merge.ts'
 import { rollback, type Session } from './session.ts'
 import { silenceLimit } from './silence.ts'
 import { takenRows } from './staging.ts'
@@ -141,14 +144,22 @@ class Postgres implements Database {
       }
       const names = columns.map(({ name }) => name)
       const { oid, hasHeirs, isIndependent } = relation
-      const loadRows = write === 'copy' ? copyRows(plan) : unnestRows(plan, await baseTypes(session, oid, names))
+      const types = write === 'copy' ? undefined : await baseTypes(session, oid, names)
+      const loadRows = types ? unnestRows(plan, types) : copyRows(plan)
+      const keys = keysAmong(plan.stagedFor, names, plan.conflict)
+      const definitions = plan.conflict ? await columnDefinitions(session, oid, names) : []
+      // Of rows that differ in one unique key, another one can make one wait for the other.
+      const isLoose = isIndependent && relation.uniqueIndexes <= 1
       this.#load = {
         plan,
         names,
         loadRows: hasHeirs ? countingHeirs(loadRows, oid) : loadRows,
         blame: new Blame(relation, table.table, names),
-        isIndependent: isIndependent && keysAmong(plan.stagedFor, names).length === 0,
+        isIndependent: isIndependent && keys.length === 0,
         eagerness: new Eagerness(),
+        keys,
+        merge:
+          plan.conflict && new Merge(plan, plan.conflict, { definitions, baseTypes: types, isIndependent: isLoose }),
       }
     })
   }
@@ -161,9 +172,9 @@ class Postgres implements Database {
     // It may fail before anybody waits for it.
     after?.catch(() => undefined)
     const doing = `committing records ${batch.from.record + 1} to ${batch.to.record}`
-    const save = async (session: Session, guilty: GuiltyRow[]): Promise<Outcome> => {
+    const save = async (session: Session, guilty: GuiltyRow[], merged = new Merged(load.plan.conflict)) => {
       failpoint('after-rows')
-      const settled = settle(batch, guilty, { ...load.plan, names: load.names })
+      const settled = settle(batch, merged.guilty(guilty), merged, { ...load.plan, names: load.names })
       if (replay) await saveReplay(session, this.now, this.kind, load.plan, settled, replay, batch.from)
       else await saveBatch(session, this.now, this.kind, load.plan, settled, batch.from, to)
       failpoint('before-commit')
@@ -171,29 +182,43 @@ class Postgres implements Database {
       failpoint('after-commit')
       return settled.outcome
     }
+    const transact = <T>(work: (session: Session) => Promise<T>) =>
+      line.take(doing, (session) => transaction(session, () => work(session)))
+    const inTurn = () => this.#waiting.delete(line)
     try {
       if (after && load.isIndependent && load.eagerness.mayBegin()) {
         this.#waiting.add(line)
-        const begun = line.take(doing, (session) =>
-          transaction(session, async () => {
-            const isIn = await bringInEagerly(session, batch, load.loadRows, after)
-            load.eagerness.learn(isIn)
-            this.#waiting.delete(line)
-            return isIn ? save(session, []) : undefined
-          }),
-        )
-        const outcome = await begun.finally(() => this.#waiting.delete(line))
+        const begun = transact(async (session) => {
+          const isIn = await bringInEagerly(session, batch, load.loadRows, after)
+          load.eagerness.learn(isIn)
+          inTurn()
+          return isIn ? save(session, []) : undefined
+        })
+        const outcome = await begun.finally(inTurn)
         if (outcome) return outcome
       }
+      const { merge } = load
+      if (merge) {
+        if (after !== undefined) this.#waiting.add(line)
+        const merging = transact(async (session) => {
+          if (!after && load.isIndependent && (await bringInStraight(session, batch, load))) return save(session, [])
+          const merged = new Merged(load.plan.conflict)
+          const turn = async () => {
+            if (after !== undefined) await awaitTurn(session, after)
+            inTurn()
+          }
+          const refused = await mergeBatch(session, batch, load, merge, merged, turn)
+          return save(session, refused, merged)
+        })
+        return await merging.finally(inTurn)
+      }
       if (after !== undefined) await after
-      return await line.take(doing, (session) =>
-        transaction(session, async () => {
-          const keys = keysAmong(load.plan.stagedFor, load.names)
-          const taken = keys.length > 0 ? await takenRows(session, load.plan, keys) : undefined
-          const guilty = await isolate(batch.rows, attempts(session, batch, load))
-          return save(session, refusedForTarget(guilty, (await taken?.remove(guilty)) ?? [], keys, load.plan))
-        }),
-      )
+      return await transact(async (session) => {
+        const { plan, keys } = load
+        const taken = keys.length > 0 ? await takenRows(session, plan, keys) : undefined
+        const guilty = await isolate(batch.rows, attempts(session, batch, load))
+        return save(session, refusedForTarget(guilty, (await taken?.remove(guilty)) ?? [], keys, plan))
+      })
     } finally {
       this.#taken.delete(line)
     }
@@ -220,18 +245,6 @@ class Postgres implements Database {
   }
 }
 
-/** What the batches of one load have in common. */
-interface Load {
-  plan: LoadPlan
-  /** Of the target's columns. */
-  names: string[]
-  loadRows: LoadRows
-  blame: Blame
-  /** Nothing that happens to a row depends on rows before it, but for constraints that make one wait for the other. */
-  isIndependent: boolean
-  eagerness: Eagerness
-}
-
 /** Does `work` in the transaction of a batch, which it commits; or leaves no transaction open. */
 async function transaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
   try {
@@ -241,24 +254,5 @@ async function transaction<T>(session: Session, work: () => Promise<T>): Promise
   } catch (error) {
     await rollback(session)
     throw error
-  }
-}
-
-/** Each attempt ends with the savepoint behind everything that is in and nothing else. */
-function attempts(session: Session, batch: Batch, { loadRows, blame }: Load) {
-  let loaded = false
-  return async (from: number, to: number): Promise<Refusal | undefined> => {
-    if (loaded) await session.run('RELEASE SAVEPOINT sluice; SAVEPOINT sluice')
-    try {
-      const left = leftOut(await loadRows(session, batch, from, to), to - from)
-      if (left) await session.run('ROLLBACK TO SAVEPOINT sluice')
-      loaded = left === undefined
-      return left
-    } catch (error) {
-      if (!isDatabaseError(error) || classify(error) !== 'data') throw error
-      await session.run('ROLLBACK TO SAVEPOINT sluice')
-      loaded = false
-      return blame.refusal(session, error, from)
-    }
   }
 }

@@ -7,11 +7,13 @@ import type { Position } from '../../parse/position.ts'
 import type { LoadPlan, Outcome, Replay } from '../database.ts'
 import { isolate, leftOut, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
+import { Merged, type Tally } from '../merged.ts'
 import { keysAmong, refusedForTarget, type TakenRow } from '../taken.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
 import { ForeignKeys, refersToItself } from './foreign-keys.ts'
 import { databaseImage } from './image.ts'
+import { Merge } from './merge.ts'
 import { decodeRecord } from './record.ts'
 import { NOW, quote } from './sql.ts'
 import { StageFile } from './stage.ts'
@@ -27,6 +29,16 @@ const MESSAGE_LIMIT = 1_000
 const GENERIC_ERROR = 1
 /** SQLITE_CONSTRAINT_FOREIGNKEY */
 const FOREIGN_KEY = 787
+
+/** Rows of a batch that go in by one statement. `record`: a row that is too big for a page. */
+interface Part {
+  from: number
+  to: number
+  record?: Uint8Array
+}
+
+/** Makes the attempt be made again in halves. */
+const SEEN_BY_HALVES: Refusal = { code: 'duplicate', message: 'a row of this key is loaded already', column: null }
 
 /**
  * Commits batches to one table. The kernel's pages become a database file beside the real one, and one
@@ -54,12 +66,15 @@ export class Load {
   #apart: { rank: number; record?: Uint8Array }[] = []
   /** Ranges of the batch that are in the transaction. */
   #loaded: { from: number; to: number }[] = []
+  /** Where a key may be taken without the row being refused. */
+  readonly #merge: Merge | undefined
+  #merged = new Merged(undefined)
 
   constructor(connection: Connection, plan: ThreadPlan, table: string) {
     this.#connection = connection
     this.#plan = plan
     this.#table = table
-    this.#keys = keysAmong(plan.stagedFor, plan.columns)
+    this.#keys = keysAmong(plan.stagedFor, plan.columns, plan.conflict)
     this.#stage = new StageFile(connection.folder)
     const { db } = connection
     this.#refersToItself = refersToItself(db, table)
@@ -76,6 +91,7 @@ export class Load {
       if (this.#ownKeysWait) this.#foreignKeys = new ForeignKeys(db, table, plan.columns, table)
       if (this.#keys.length > 0)
         this.#takenKeys = new TakenKeys(db, plan.stagedFor!.table.table, this.#keys, plan.columns)
+      if (plan.conflict) this.#merge = new Merge(db, table, plan.conflict, plan.columns)
     } catch (error) {
       this.close()
       throw error
@@ -103,6 +119,7 @@ export class Load {
   async #commitStaged(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     const { db } = this.#connection
     this.#loaded = []
+    this.#merged = new Merged(this.#plan.conflict)
     // IMMEDIATE: waits for other writers here, where nothing is lost by it.
     failpoint('before-begin')
     db.exec('BEGIN IMMEDIATE')
@@ -112,7 +129,8 @@ export class Load {
       const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
       failpoint('after-rows')
       const refused = refusedForTarget(guilty, taken, this.#keys, this.#plan)
-      const settled = settle(batch, refused, { ...this.#plan, names: this.#plan.columns })
+      const naming = { ...this.#plan, names: this.#plan.columns }
+      const settled = settle(batch, this.#merged.guilty(refused), this.#merged, naming)
       const { from } = batch
       if (replay) await saveReplay(this.#connection, NOW, 'sqlite', this.#plan, settled, replay, from)
       else await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, from, to)
@@ -141,7 +159,9 @@ export class Load {
     // A trigger's RAISE(FAIL) leaves what its statement did before.
     db.exec('SAVEPOINT attempt')
     try {
-      refusal = leftOut(this.#insert(from, to), to - from) ?? this.#foreignKeys?.refuse(batch, from, to)
+      const done = this.#bringIn(from, to)
+      refusal = 'refusal' in done ? done.refusal : this.#foreignKeys?.refuse(batch, from, to)
+      if (!refusal && 'tallies' in done) for (const tally of done.tallies) this.#merged.add(tally)
     } catch (error) {
       if (!(isSqliteError(error) && this.#isData(error))) throw error
       refusal = this.#refusal(error)
@@ -154,27 +174,43 @@ export class Load {
     return refusal
   }
 
-  /** Returns how many rows have found their place; those that are not to go in have. */
-  #insert(from: number, to: number): number {
+  #bringIn(from: number, to: number): { refusal: Refusal } | { tallies: Tally[] } {
+    const tallies: Tally[] = []
+    let lost = 0
+    for (const part of this.#parts(from, to)) {
+      const done = this.#bringInPart(part)
+      if (!done) return { refusal: SEEN_BY_HALVES }
+      if (done.tally) tallies.push(done.tally)
+      lost += done.lost
+    }
+    const refusal = leftOut(to - from - lost, to - from)
+    return refusal ? { refusal } : { tallies }
+  }
+
+  /** The rows from rank `from` up to `to`, cut where one goes in by itself. Those that are not to go in are left out. */
+  *#parts(from: number, to: number): Generator<Part> {
     let next = from
-    let done = 0
     for (const { rank, record } of this.#apart) {
       if (rank < from) continue
       if (rank >= to) break
-      done += this.#insertStaged(next, rank) + (record ? changes(this.#insertOne.run(...decodeRecord(record))) : 1)
+      if (next < rank) yield { from: next, to: rank }
+      if (record) yield { from: rank, to: rank + 1, record }
       next = rank + 1
     }
-    return done + this.#insertStaged(next, to)
+    if (next < to) yield { from: next, to }
   }
 
-  #insertStaged(from: number, to: number): number {
-    return from < to ? changes(this.#insertRange.run(from + 1, to)) : 0
+  #bringInPart({ from, to, record }: Part): { lost: number; tally?: Tally } | undefined {
+    const values = record && decodeRecord(record)
+    if (this.#merge) return values ? this.#merge.row(from, values) : this.#merge.range(from, to)
+    const done = values ? this.#insertOne.run(...values) : this.#insertRange.run(from + 1, to)
+    return { lost: to - from - changes(done) }
   }
 
   /** A trigger's RAISE(ROLLBACK) has undone the whole transaction. */
   #loadAgain(): void {
     this.#connection.db.exec('BEGIN IMMEDIATE')
-    for (const { from, to } of this.#loaded) this.#insert(from, to)
+    for (const { from, to } of this.#loaded) this.#bringIn(from, to)
   }
 
   #isData(error: SqliteError): boolean {

@@ -1,0 +1,32 @@
+import type { Conflict } from '../write/database.ts'
+import type { PlanRequest } from './plan.ts'
+import { sameNames } from './plan-checks.ts'
+import { showAll } from './read-json.ts'
+import type { Slot } from './slots.ts'
+
+/**
+ * What becomes of a row whose key is taken. What keeps keys from being compared goes to `problems`, as a sentence.
+ * @param key the columns that were named as the key; where there are none, it is the table's own
+ */
+export function conflictOf(
+  { target, onConflict = 'reject', dedupe = 'none' }: PlanRequest,
+  key: readonly string[],
+  slots: readonly Slot[],
+  problems: string[],
+): Conflict | undefined {
+  if (onConflict === 'reject' && dedupe === 'none') return undefined
+  const columns = key.length > 0 ? [...key] : (target?.primaryKey ?? [])
+  const filled = new Set(slots.map(({ column }) => column))
+  const missing = columns.filter((name) => !filled.has(name))
+  if (columns.length === 0) problems.push('rows are told apart by a key, and there is none; name its columns (--key)')
+  else if (missing.length > 0)
+    problems.push(`rows are told apart by the key ${showAll(columns)}, and the source has no ${showAll(missing)}`)
+  else if (target && !target.uniqueKeys.some((names) => sameNames(names, columns))) {
+    const list = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
+    const advice = `create one first: CREATE UNIQUE INDEX ON … (${list})`
+    problems.push(
+      `rows are told apart by ${showAll(columns)}, and the table has no unique index on exactly that; ${advice}`,
+    )
+  }
+  return { key: columns, action: onConflict === 'update' ? 'update' : 'skip', told: dedupe === 'key' }
+}
