@@ -15,7 +15,8 @@ const GATHERED_CHUNKS = 512
 const GATHERED_BYTES = 64 * 1024
 
 /**
- * A stream of bytes, which can be read once. Chunks are passed on in pieces of at most 256 KiB.
+ * A stream of bytes, which can be read once. Chunks are passed on in pieces of at most 256 KiB; each is done with when the next one is
+ * asked for.
  * @param signal ends the wait for the first bytes
  */
 export function openStream(
@@ -73,7 +74,8 @@ class StreamSource implements Source {
         if (chunk === 'late') break
         this.#coming = undefined
         if (chunk === undefined) break
-        this.#kept.push(chunk)
+        // Its memory may be used again for the next one.
+        this.#kept.push(Buffer.from(chunk))
         length += chunk.length
       }
     } finally {

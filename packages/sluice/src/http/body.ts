@@ -1,7 +1,8 @@
 import type { IncomingMessage } from 'node:http'
-import { PassThrough, type Readable } from 'node:stream'
+import type { Readable } from 'node:stream'
 import multipart, { type Multipart, type MultipartFile } from '@fastify/multipart'
 import type { FastifyInstance, FastifyRequest } from 'fastify'
+import { chunksOf, releasing } from './chunks.ts'
 import { watchBody } from './patience.ts'
 import { Problem } from './problem.ts'
 
@@ -14,7 +15,10 @@ export interface Incoming {
   fields: Fields
   /** Without folders; null where nothing names the file. */
   fileName: string | null
-  /** The bytes of the file, as they come; nothing is read ahead. Throws a Problem where the request is broken or too long. */
+  /**
+   * The bytes of the file, as they come; nothing is read ahead. A chunk is there only until the next one is asked for. Throws a Problem
+   * where the request is broken or too long.
+   */
   file: AsyncIterable<Uint8Array>
   /** The fields behind the file, once it is read. */
   rest(): Promise<Fields>
@@ -43,8 +47,6 @@ const CODINGS = ['identity', 'gzip', 'x-gzip', 'zstd']
 const FORM_LIMITS = { fields: 64, files: 1, parts: 65, fieldNameSize: 100, fieldSize: 1_048_576, headerPairs: 20 }
 /** Bytes of a request that stand around its file: fields, headers of parts. */
 const AROUND_FILE = 2 * 1_048_576
-/** Bytes that may wait between the socket and a load, besides those of the socket. */
-const HANDOVER_BYTES = 256 * 1024
 
 /** Lets bodies pass that are files, unread and unbuffered. To be called in the scope of the routes that take them. */
 export function acceptFiles(app: FastifyInstance): void {
@@ -74,7 +76,7 @@ export async function receive(request: FastifyRequest, limits: BodyLimits, signa
   return {
     fields: {},
     fileName: nameOf(/filename="?([^";]*)/i.exec(headers['content-disposition'] ?? '')?.[1]),
-    file: wholeBody(raw, limits, signal),
+    file: releasing(wholeBody(raw, limits, signal)),
     rest: async () => ({}),
   }
 }
@@ -84,25 +86,22 @@ export async function* wholeBody(
   raw: IncomingMessage,
   limits: BodyLimits,
   signal: AbortSignal,
-): AsyncGenerator<Uint8Array> {
-  const through = new PassThrough({ highWaterMark: HANDOVER_BYTES })
-  const judge = () => undefined
-  const stop = watchBody(raw, limits.bodyTimeoutSeconds, judge, signal, (problem) => through.destroy(problem))
+): AsyncGenerator<Buffer> {
   // The answer goes out on the socket that the body comes in from, so a failure must not destroy it.
-  raw.once('close', () => {
-    if (!raw.complete) through.destroy(new Problem(400, 'The body ended before it was whole'))
-  })
-  raw.pipe(through)
+  const failed = new AbortController()
+  const judge = () => undefined
+  const stop = watchBody(raw, limits.bodyTimeoutSeconds, judge, signal, (problem) => failed.abort(problem))
   try {
     let bytes = 0
-    for await (const chunk of through as AsyncIterable<Uint8Array>) {
+    for await (const chunk of chunksOf(raw, failed.signal)) {
       bytes += chunk.length
       if (bytes > limits.maxUploadBytes) throw tooLong(limits)
       yield chunk
     }
+  } catch (error) {
+    throw error instanceof Problem ? error : new Problem(400, 'The body ended before it was whole')
   } finally {
     stop()
-    raw.unpipe(through)
   }
 }
 
@@ -148,7 +147,7 @@ async function receiveForm(request: FastifyRequest, limits: BodyLimits, signal: 
     return {
       fields,
       fileName: nameOf(part.filename),
-      file: filePart(part, () => failed, limits),
+      file: releasing(filePart(part, () => failed, limits)),
       async rest() {
         const behind: Fields = {}
         for (let after = await next(); after !== undefined; after = await next()) {
@@ -165,9 +164,9 @@ async function* filePart(
   { file }: MultipartFile,
   failed: () => Problem | undefined,
   limits: BodyLimits,
-): AsyncGenerator<Uint8Array> {
+): AsyncGenerator<Buffer> {
   try {
-    for await (const chunk of file as AsyncIterable<Uint8Array>) yield chunk
+    yield* chunksOf(file)
   } catch (error) {
     throw failed() ?? broken(error)
   }

@@ -20,7 +20,6 @@ import type { ObjectStorage } from '../storage/storage.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
-import { freeing } from './spent-buffers.ts'
 import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
 import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
 import { createUploadTable } from './upload-table.ts'
@@ -145,7 +144,7 @@ export class JobService {
     return this.#whileReceiving(async () => {
       try {
         const { storage } = this.#work
-        const stored = await storage.put(key, freeing(body), { signal: either(signal, this.#stopping.signal) })
+        const stored = await storage.put(key, body, { signal: either(signal, this.#stopping.signal) })
         const asked = await request()
         await this.#uploads.received(uploadId, asked, stored, tableOf(asked))
       } catch (error) {
@@ -193,7 +192,7 @@ export class JobService {
       try {
         const receipt = await load({
           ...request.options,
-          source: freeing(body),
+          source: body,
           sourceName: sourceName(uploadId, fileName),
           table: tableOf(request),
           to: this.#options.databaseUrl,

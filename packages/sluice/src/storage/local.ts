@@ -1,9 +1,7 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream, createWriteStream } from 'node:fs'
-import { mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
+import { createReadStream } from 'node:fs'
+import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
 import { SluiceError } from '@sluice/engine'
 import type { ObjectStorage, StoredObject } from './storage.ts'
 import { Tally } from './tally.ts'
@@ -49,10 +47,7 @@ class LocalStorage implements ObjectStorage {
     const incoming = join(this.#incoming, `${key.replaceAll('/', '~')}~${randomUUID()}`)
     const tally = new Tally()
     try {
-      const file = createWriteStream(incoming, { flags: 'wx', flush: true })
-      await pipeline(Readable.from(tally.of(body), { objectMode: false, highWaterMark: CHUNK_BYTES }), file, {
-        ...(signal && { signal }),
-      })
+      await this.#write(incoming, tally.of(body), signal)
       await mkdir(dirname(path), { recursive: true })
       await rename(incoming, path)
       await flushFolder(dirname(path))
@@ -63,6 +58,28 @@ class LocalStorage implements ObjectStorage {
       throw this.#failed('take an object', error)
     }
     return tally.result()
+  }
+
+  /** Chunk by chunk: a stream would keep those that wait. An abort ends it also where the body hangs. */
+  async #write(path: string, chunks: AsyncGenerator<Uint8Array, void>, signal?: AbortSignal): Promise<void> {
+    let fail = (_: unknown): void => undefined
+    const abort = () => fail(signal?.reason)
+    const next = () =>
+      // Not a race, in which each chunk would be kept until the last.
+      new Promise<IteratorResult<Uint8Array, void>>((resolve, reject) => {
+        fail = reject
+        if (signal?.aborted) abort()
+        chunks.next().then(resolve, reject)
+      })
+    signal?.addEventListener('abort', abort, { once: true })
+    await using file = await open(path, 'wx')
+    try {
+      for (let { value, done } = await next(); !done; { value, done } = await next()) await writeWhole(file, value!)
+      await file.sync()
+    } finally {
+      signal?.removeEventListener('abort', abort)
+      chunks.return().catch(() => undefined)
+    }
   }
 
   async *read(key: string, fromByte: number, signal?: AbortSignal): AsyncGenerator<Uint8Array, void, void> {
@@ -144,6 +161,10 @@ class LocalStorage implements ObjectStorage {
       cause,
     })
   }
+}
+
+async function writeWhole(file: FileHandle, chunk: Uint8Array): Promise<void> {
+  for (let at = 0; at < chunk.length; ) at += (await file.write(chunk, at)).bytesWritten
 }
 
 async function orUndefined<T>(work: Promise<T>): Promise<T | undefined> {

@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { SluiceError } from '@sluice/engine'
+import { freeing } from './spent-buffers.ts'
 import type { ObjectStorage, StoredObject } from './storage.ts'
 import { Tally } from './tally.ts'
 
@@ -75,7 +76,7 @@ class S3Storage implements ObjectStorage {
   ): Promise<{ bytes: number; sha256: string }> {
     signal?.throwIfAborted()
     const tally = new Tally()
-    const stream = Readable.from(tally.of(body), { objectMode: false, highWaterMark: 256 * 1024 })
+    const stream = Readable.from(freeing(copies(tally.of(body))), { objectMode: false, highWaterMark: 256 * 1024 })
     const upload = new Upload({
       client: this.#client,
       params: { Bucket: this.#bucket, Key: key, Body: stream },
@@ -237,6 +238,11 @@ class S3Storage implements ObjectStorage {
     const { name, message } = cause as Error
     return new SluiceError('SLUICE_STORAGE', `${this.label} ${what}: ${message || name}`, { cause })
   }
+}
+
+/** For who keeps chunks until there are enough for a part. */
+async function* copies(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of chunks) yield Buffer.from(chunk)
 }
 
 function toObject(

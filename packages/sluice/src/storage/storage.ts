@@ -18,7 +18,8 @@ export interface ObjectStorage {
   readonly label: string
   /**
    * Streams a body into an object, which is there whole or not at all: when the body fails or the signal is aborted, nothing is left
-   * behind. Nothing is read ahead beyond a few MB, so that a slow storage makes the body wait.
+   * behind. Nothing is read ahead beyond a few MB, so that a slow storage makes the body wait. A chunk is done with when the next one is
+   * asked for: its memory may be used again.
    * @returns Its size in bytes and its SHA-256 in hex, both taken in passing
    * @throws what the body throws
    */
