@@ -1,4 +1,4 @@
-import { extname } from 'node:path'
+import { extname, resolve } from 'node:path'
 import { Worker } from 'node:worker_threads'
 import { SluiceError } from '../../errors.ts'
 import type { Batch } from '../../parse/batch.ts'
@@ -17,14 +17,16 @@ import type {
   TargetTable,
 } from '../database.ts'
 import { retry, type Told } from '../retry.ts'
-import type { Call, Method, Reply, Result, ThreadOptions } from './channel.ts'
+import type { Call, Method, Opening, Reply, Result } from './channel.ts'
 import { storageFor } from './columns.ts'
 import { classify, receiveError } from './errors.ts'
+import type { Session } from './session.ts'
 import { NOW } from './sql.ts'
 
 /**
  * Opens an SQLite file to load into; a missing one is made. All work happens in a thread of its own, one call after the
- * other, so the caller's event loop never waits for the disk. The thread keeps no process alive between calls.
+ * other, so the caller's event loop never waits for the disk. The thread keeps no process alive between calls. Who opens the same
+ * file again, while it is open, gets another connection in the same thread.
  *
  * Commits are durable (`synchronous=FULL`); the journal mode stays as the file has it. Rows travel through a private
  * temporary file beside the database, or in `$SLUICE_TMP_DIR`, as large as a batch.
@@ -40,9 +42,14 @@ export async function openSqlite(
   { busyTimeout = 1_000, ...told }: { busyTimeout?: number } & Told = {},
 ): Promise<Database> {
   const open = async () => {
-    const thread = new Thread({ path, busyTimeout })
-    await thread.opened
-    return new Sqlite(path, thread)
+    const thread = Thread.of(path)
+    try {
+      const session = await thread.open(path, busyTimeout)
+      return new Sqlite(path, thread, session)
+    } catch (error) {
+      await thread.leave()
+      throw error
+    }
   }
   return retry(open, { ...told, classify })
 }
@@ -57,22 +64,25 @@ class Sqlite implements Database {
   readonly parallel = 1
   readonly now = NOW
   readonly #thread: Thread
+  readonly #session: number
+  #closed = false
 
-  constructor(path: string, thread: Thread) {
+  constructor(path: string, thread: Thread, session: number) {
     this.label = `sqlite:${path}`
     this.#thread = thread
+    this.#session = session
   }
 
   query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]> {
-    return this.#thread.call('query', text, params) as Promise<Row[]>
+    return this.#call('query', text, params) as Promise<Row[]>
   }
 
   transact(statements: Statement[]): Promise<void> {
-    return this.#thread.call('transact', statements)
+    return this.#call('transact', statements)
   }
 
   describe(table: TableName): Promise<TargetTable | undefined> {
-    return this.#thread.call('describe', table)
+    return this.#call('describe', table)
   }
 
   storageFor(type: ColumnType): Storage {
@@ -80,7 +90,7 @@ class Sqlite implements Database {
   }
 
   createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void> {
-    return this.#thread.call('createTable', table, columns, primaryKey)
+    return this.#call('createTable', table, columns, primaryKey)
   }
 
   encodingFor(): Encoding {
@@ -89,14 +99,14 @@ class Sqlite implements Database {
 
   prepare(plan: LoadPlan): Promise<void> {
     // A column may carry a function, which cannot be sent.
-    return this.#thread.call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
+    return this.#call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
   }
 
   commit(batch: Batch, to: Position, { replay }: Circumstances = {}): Promise<Outcome> {
     // Of an object of a class only its own properties would arrive, and none of its getters.
     const { rows, output, large, input, rowStarts, rejects, from } = batch
     const own = { rows, output, large, input, rowStarts, rejects, from, to: batch.to }
-    return this.#thread.call('commit', own, to, replay)
+    return this.#call('commit', own, to, replay)
   }
 
   classify(error: unknown): Cause {
@@ -104,12 +114,18 @@ class Sqlite implements Database {
   }
 
   async close(): Promise<void> {
-    if (this.#thread.ended) return
+    if (this.#closed) return
     try {
-      await this.#thread.call('close')
+      if (!this.#thread.ended) await this.#call('close')
     } finally {
-      await this.#thread.end()
+      this.#closed = true
+      await this.#thread.leave()
     }
+  }
+
+  #call<M extends Method>(method: M, ...args: Parameters<Session[M]>): Promise<Result<M>> {
+    if (this.#closed) return Promise.reject(new SluiceError('SLUICE_INTERNAL', `${method}() came after close()`))
+    return this.#thread.send({ session: this.#session, method, args }) as Promise<Result<M>>
   }
 }
 
@@ -118,44 +134,62 @@ interface Waiting {
   reject(error: SluiceError): void
 }
 
-/** The other side of `worker.ts`: sends calls, and gives each the reply that comes in its turn. */
+/**
+ * The other side of `worker.ts`: sends calls, and gives each the reply that comes in its turn. One for each file that is open, and
+ * not one for each who has it open: a file has one writer at a time anyway, those of one process need not wait for each other's locks,
+ * and a thread takes 8 MB.
+ */
 class Thread {
-  readonly opened: Promise<unknown>
+  static readonly #open = new Map<string, Thread>()
   ended = false
+  readonly #file: string
   readonly #worker: Worker
   readonly #waiting: Waiting[] = []
+  #users = 0
+  #sessions = 0
 
-  constructor(options: ThreadOptions) {
+  /** That of a file, for one more user. */
+  static of(path: string): Thread {
+    const file = path === ':memory:' ? path : resolve(path)
+    const known = Thread.#open.get(file)
+    const thread = known && !known.ended ? known : new Thread(file)
+    Thread.#open.set(file, thread)
+    thread.#users++
+    return thread
+  }
+
+  private constructor(file: string) {
+    this.#file = file
     // The compiler rewrites imports, not URLs: run from TypeScript the thread is worker.ts, from JavaScript worker.js.
     const script = new URL(`./worker${extname(import.meta.url)}`, import.meta.url)
     // Flags of the process are not for a thread: with --input-type it does not even start.
-    this.#worker = new Worker(script, {
-      workerData: options,
-      name: 'sluice-sqlite',
-      execArgv: [],
-      resourceLimits: HEAP,
-    })
+    this.#worker = new Worker(script, { name: 'sluice-sqlite', execArgv: [], resourceLimits: HEAP })
     this.#worker.on('message', (reply: Reply) => this.#settle(reply))
     this.#worker.on('error', (cause) => this.#fail('failed', cause))
     this.#worker.on('exit', () => this.#fail('has ended'))
-    this.opened = this.#wait()
-    this.opened.catch(() => this.end())
   }
 
-  call<M extends Method>(method: M, ...args: Call<M>['args']): Promise<Result<M>> {
-    if (this.ended) return Promise.reject(new SluiceError('SLUICE_INTERNAL', `${method}() came after close()`))
-    this.#worker.postMessage({ method, args } satisfies Call<M>)
-    return this.#wait() as Promise<Result<M>>
+  /** @returns the session's number */
+  async open(...opening: Opening): Promise<number> {
+    const session = ++this.#sessions
+    await this.send({ session, method: 'open', args: opening })
+    return session
   }
 
-  async end(): Promise<void> {
-    this.ended = true
-    await this.#worker.terminate()
-  }
-
-  #wait(): Promise<unknown> {
+  send(call: Call): Promise<unknown> {
+    if (this.ended) return Promise.reject(new SluiceError('SLUICE_INTERNAL', `${WRITER} has ended`))
+    this.#worker.postMessage(call)
     this.#worker.ref()
     return new Promise((resolve, reject) => this.#waiting.push({ resolve, reject }))
+  }
+
+  /** One user less; the thread ends with the last one. */
+  async leave(): Promise<void> {
+    this.#users--
+    if (this.#users > 0) return
+    this.ended = true
+    if (Thread.#open.get(this.#file) === this) Thread.#open.delete(this.#file)
+    await this.#worker.terminate()
   }
 
   #settle(reply: Reply): void {
@@ -167,7 +201,9 @@ class Thread {
 
   #fail(what: string, cause?: unknown): void {
     this.ended = true
-    const error = new SluiceError('SLUICE_INTERNAL', `The thread that writes to SQLite ${what}`, { cause })
+    const error = new SluiceError('SLUICE_INTERNAL', `${WRITER} ${what}`, { cause })
     for (const { reject } of this.#waiting.splice(0)) reject(error)
   }
 }
+
+const WRITER = 'The thread that writes to SQLite'

@@ -1,27 +1,33 @@
-import { parentPort, workerData } from 'node:worker_threads'
-import type { Call, Reply, ThreadOptions } from './channel.ts'
+import { parentPort } from 'node:worker_threads'
+import type { Call, Method, Opening, Reply } from './channel.ts'
 import { explain, sendError } from './errors.ts'
 import { Session } from './session.ts'
 
 const port = parentPort!
-const { path, busyTimeout } = workerData as ThreadOptions
+const sessions = new Map<number, Session>()
 
-async function reply(work: () => unknown): Promise<void> {
+function answer({ session: id, method, args }: Call): unknown {
+  if (method === 'open') {
+    sessions.set(id, new Session(...(args as Opening)))
+    return undefined
+  }
+  const session = sessions.get(id)!
+  if (method === 'close') sessions.delete(id)
+  const call = session[method as Method] as (...args: unknown[]) => Promise<unknown>
+  return call.apply(session, args)
+}
+
+async function reply(call: Call): Promise<void> {
   let reply: Reply
   try {
-    reply = { value: await work() }
+    reply = { value: await answer(call) }
   } catch (error) {
-    reply = { error: sendError(explain(error, `working on ${path}`)) }
+    reply = { error: sendError(explain(error, 'working on an SQLite file')) }
   }
   port.postMessage(reply)
 }
 
-let session: Session
-let turn = reply(() => {
-  session = new Session(path, busyTimeout)
-})
-
-port.on('message', ({ method, args }: Call) => {
-  const call = session[method] as (...args: unknown[]) => Promise<unknown>
-  turn = turn.then(() => reply(() => call.apply(session, args)))
+let turn = Promise.resolve()
+port.on('message', (call: Call) => {
+  turn = turn.then(() => reply(call))
 })
