@@ -115,6 +115,10 @@ describe('kernel and twin', () => {
   const MB = 1024 * 1024
   const LARGE: [string, string][] = [
     ['5,000 cells too many', `1,2\n${'x,'.repeat(5000)}\n3,4\n`],
+    [
+      'rows that fit no page, with rewritten cells behind them',
+      `1,"${'ab""'.repeat(30_000)}"\n${'z,"a""b"\n'.repeat(9)}2,"${'""cd'.repeat(30_000)}"\n3,"""x"\n`,
+    ],
     ['a field of 300 KB', `"${'ab""\n'.repeat(60_000)}",2\n3,4\n`],
     ['100,000 short records', '1,2\n'.repeat(100_000)],
     ['an open quote before more than the limit', `1,2\n"x\n3,4\n${`${'y'.repeat(1000)},z\n`.repeat(17 * 1024)}`],
@@ -123,9 +127,13 @@ describe('kernel and twin', () => {
   ]
   for (const [name, text] of LARGE) {
     test(`agree on ${name}`, () => {
-      const program = { sourceColumns: ['a', 'b'], columns: [TEXT] }
-      const given = { bytes: Buffer.from(text), dialect: { ...CSV, header: false }, program }
-      assert.equal(difference(given, 'pg-binary', { pieces: [65_537] }), undefined)
+      const columns = [TEXT, { ...TEXT, name: 'more', from: { cell: 1 } }]
+      for (const encoding of ['pg-binary', 'sqlite-page'] as const) {
+        const storage = encoding === 'sqlite-page' ? 'sqlite-text' : 'pg-text'
+        const program = { sourceColumns: ['a', 'b'], columns: columns.map((one) => ({ ...one, storage }) as const) }
+        const given = { bytes: Buffer.from(text), dialect: { ...CSV, header: false }, program }
+        assert.equal(difference(given, encoding, { pieces: [65_537] }), undefined)
+      }
     })
   }
 })

@@ -271,7 +271,8 @@ export class Parser {
     }
     this.#take(batch)
     if (status === CONVERT.largeRow) {
-      batch.addLarge(this.#kernel.bytes.slice(calls.getLarge(), calls.getLargeEnd()))
+      // A copy: the next row takes the same place.
+      batch.addLarge(new Uint8Array(this.#kernel.bytes.subarray(calls.getLarge(), calls.getLargeEnd())))
     }
     if (status === CONVERT.rescan) this.#scan(true)
   }
