@@ -57,7 +57,7 @@ export const HAS_ENUM: u32 = 32
 export const HAS_TEST: u32 = 64
 
 export const USUAL_TEXT: u8 = 1
-/** A text whose column trims: usual when it begins and ends with a visible ASCII character. */
+/** A text whose column trims: usual when it begins and ends with a visible ASCII character, but for spaces. */
 export const USUAL_TRIMMED_TEXT: u8 = 2
 export const USUAL_INTEGER: u8 = 3
 export const USUAL_NUMERIC: u8 = 4
@@ -66,6 +66,8 @@ export const USUAL_DATE: u8 = 6
 export const USUAL_UUID: u8 = 7
 export const USUAL_EMAIL: u8 = 8
 export const USUAL_LOWERCASE_EMAIL: u8 = 9
+export const USUAL_TRIMMED_EMAIL: u8 = 10
+export const USUAL_TRIMMED_LOWERCASE_EMAIL: u8 = 11
 
 /** The order of year, month and day. */
 export const DATE_YMD: u8 = 1

@@ -4,7 +4,17 @@
 import { copy, find, put16, put32, put64 } from './bytes'
 import { usualBoolean } from './columns/boolean'
 import { usualEmail } from './columns/email'
-import { tenTo, UNUSUAL, USUAL_SCALE, usualDecimal, usualInteger } from './columns/number'
+import {
+  fractionOf,
+  isNegative,
+  scaleOf,
+  tenTo,
+  UNUSUAL,
+  UNUSUAL_DECIMAL,
+  usualDecimal,
+  usualInteger,
+  wholeOf,
+} from './columns/number'
 import { usualDate, usualDays } from './columns/temporal'
 import { copyText } from './columns/text'
 import { readUuid } from './columns/uuid'
@@ -31,6 +41,8 @@ import {
   USUAL_LOWERCASE_EMAIL,
   USUAL_NUMERIC,
   USUAL_TEXT,
+  USUAL_TRIMMED_EMAIL,
+  USUAL_TRIMMED_LOWERCASE_EMAIL,
   USUAL_TRIMMED_TEXT,
   USUAL_UUID,
 } from './program'
@@ -39,6 +51,10 @@ import {
 // @ts-ignore: decorator
 @inline
 export function putUsualPgBinary(o: usize, column: usize, usual: u8, s: usize, t: usize): usize {
+  if (isTrimmed(usual)) {
+    s = behindSpaces(s, t)
+    t = beforeSpaces(s, t)
+  }
   const n = t - s
   switch (usual) {
     case USUAL_TEXT:
@@ -69,7 +85,7 @@ export function putUsualPgBinary(o: usize, column: usize, usual: u8, s: usize, t
     }
     case USUAL_NUMERIC: {
       const value = usualDecimal(s, n)
-      return value == UNUSUAL ? 0 : putNumeric(o, column, value)
+      return value == UNUSUAL_DECIMAL ? 0 : putNumeric(o, column, value)
     }
     case USUAL_BOOLEAN: {
       const value = usualBoolean(s, <u32>n)
@@ -92,7 +108,7 @@ export function putUsualPgBinary(o: usize, column: usize, usual: u8, s: usize, t
     }
     default: {
       if (n > <usize>load<u32>(column, AT_MAX_LENGTH)) return 0
-      if (!usualEmail(o + 4, s, n, usual == USUAL_LOWERCASE_EMAIL ? 32 : 0)) return 0
+      if (!usualEmail(o + 4, s, n, lowers(usual))) return 0
       put32(o, <u32>n)
       return o + 4 + n
     }
@@ -103,6 +119,10 @@ export function putUsualPgBinary(o: usize, column: usize, usual: u8, s: usize, t
 // @ts-ignore: decorator
 @inline
 export function putUsualSqlite(column: usize, usual: u8, s: usize, t: usize): bool {
+  if (isTrimmed(usual)) {
+    s = behindSpaces(s, t)
+    t = beforeSpaces(s, t)
+  }
   const n = t - s
   const o = Page.bodyEnd
   switch (usual) {
@@ -122,9 +142,11 @@ export function putUsualSqlite(column: usize, usual: u8, s: usize, t: usize): bo
     }
     case USUAL_NUMERIC: {
       const value = usualDecimal(s, n)
-      if (value == UNUSUAL || !fitsScale(column, value)) return false
+      if (value == UNUSUAL_DECIMAL || !fitsScale(column, value)) return false
       // Both are exact doubles, so that one division rounds once.
-      putReal(<f64>(value >> 4) / <f64>tenTo(<usize>(value & USUAL_SCALE)))
+      const unit = tenTo(scaleOf(value))
+      const real = <f64>(<u64>wholeOf(value) * <u64>unit + <u64>fractionOf(value)) / <f64>unit
+      putReal(isNegative(value) ? -real : real)
       return true
     }
     case USUAL_BOOLEAN: {
@@ -157,18 +179,45 @@ export function putUsualSqlite(column: usize, usual: u8, s: usize, t: usize): bo
     }
     default: {
       if (n > <usize>load<u32>(column, AT_MAX_LENGTH)) return false
-      if (!usualEmail(o, s, n, usual == USUAL_LOWERCASE_EMAIL ? 32 : 0)) return false
+      if (!usualEmail(o, s, n, lowers(usual))) return false
       addTextOfBody(n)
       return true
     }
   }
 }
 
+// @ts-ignore: decorator
+@inline
+function isTrimmed(usual: u8): bool {
+  return usual == USUAL_TRIMMED_TEXT || usual >= USUAL_TRIMMED_EMAIL
+}
+
+/** The bit that makes letters small, or none. */
+// @ts-ignore: decorator
+@inline
+function lowers(usual: u8): u32 {
+  return usual == USUAL_LOWERCASE_EMAIL || usual == USUAL_TRIMMED_LOWERCASE_EMAIL ? 32 : 0
+}
+
+// Spaces only: what else a column's trim takes off makes the cell unusual.
+// @ts-ignore: decorator
+@inline
+function behindSpaces(s: usize, t: usize): usize {
+  while (s < t && load<u8>(s) == 32) s++
+  return s
+}
+// @ts-ignore: decorator
+@inline
+function beforeSpaces(s: usize, t: usize): usize {
+  while (t > s && load<u8>(t - 1) == 32) t--
+  return t
+}
+
 /** Whether there is nothing to take off at either end: what stands there is ASCII and no space. */
 // @ts-ignore: decorator
 @inline
 function isVisible(s: usize, t: usize): bool {
-  return <u32>load<u8>(s) - 33 < 94 && <u32>load<u8>(t - 1) - 33 < 94
+  return s < t && <u32>load<u8>(s) - 33 < 94 && <u32>load<u8>(t - 1) - 33 < 94
 }
 
 // @ts-ignore: decorator
@@ -183,30 +232,24 @@ function isInRange(column: usize, value: i64): bool {
 /** Whether precision and scale of the column can hold what `usualDecimal` returned. */
 // @ts-ignore: decorator
 @inline
-function fitsScale(column: usize, value: i64): bool {
+function fitsScale(column: usize, value: u64): bool {
   const precision = load<i32>(column, AT_PRECISION)
   if (precision < 0) return true
   const scale = load<i32>(column, AT_SCALE)
-  const written = <i32>(value & USUAL_SCALE)
-  if (written > scale) return false
+  if (<i32>scaleOf(value) > scale) return false
   // There are no more than 8 digits before the point.
   const most = precision - scale
-  if (most >= 8) return true
-  const digits = value >> 4
-  return most >= 0 && <u64>(digits < 0 ? 0 - digits : digits) < tenTo(<usize>written) * tenTo(<usize>most)
+  return most >= 8 || (most >= 0 && wholeOf(value) < tenTo(<usize>most))
 }
 
 /** As putNumeric of encode/pg-binary.ts, by arithmetic; 0 where the decimal does not fit or its fraction takes two groups. */
 // @ts-ignore: decorator
 @inline
-function putNumeric(o: usize, column: usize, value: i64): usize {
-  const written = <usize>(value & USUAL_SCALE)
+function putNumeric(o: usize, column: usize, value: u64): usize {
+  const written = scaleOf(value)
   if (written > 4 || !fitsScale(column, value)) return 0
-  const negative = value < 0
-  const digits = <u64>(negative ? 0 - (value >> 4) : value >> 4)
-  const unit = tenTo(written)
-  const whole = <u32>(digits / unit)
-  const fraction = <u32>(digits - <u64>whole * unit) * <u32>tenTo(4 - written)
+  const whole = wholeOf(value)
+  const fraction = fractionOf(value) * tenTo(4 - written)
   const high = whole / 10000
   const low = whole - high * 10000
   let end = o + 12
@@ -234,7 +277,7 @@ function putNumeric(o: usize, column: usize, value: i64): usize {
   put32(o, 8 + groups * 2)
   put16(o + 4, groups)
   put16(o + 6, groups ? weight : 0)
-  put16(o + 8, negative ? NUMERIC_NEGATIVE : 0)
+  put16(o + 8, isNegative(value) ? NUMERIC_NEGATIVE : 0)
   put16(o + 10, scale)
   return end
 }

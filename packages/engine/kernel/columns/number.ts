@@ -71,37 +71,61 @@ export function usualInteger(s: usize, n: usize): i64 {
   return negative ? 0 - <i64>value : <i64>value
 }
 
-/** How many digits of a usual decimal stand behind the point: its lowest bits. */
-export const USUAL_SCALE: i64 = 15
+/** What `usualDecimal` returns of a text that needs the general reader. */
+export const UNUSUAL_DECIMAL: u64 = u64.MAX_VALUE
 
 /**
- * A decimal of at most 8 digits before the point and 7 behind it, with a minus or without, but not -0: all its digits as a number times 16, and
- * how many stand behind the point.
+ * A decimal of at most 8 digits before the point and 7 behind it, with a minus or without, but not -0: from the lowest bit on, 4 bits for
+ * how many digits stand behind the point, 28 for their number, 31 for that before it, 1 for the minus.
  */
 // @ts-ignore: decorator
 @inline
-export function usualDecimal(s: usize, n: usize): i64 {
+export function usualDecimal(s: usize, n: usize): u64 {
   const negative = load<u8>(s) == 45
   if (negative) {
     s++
     n--
   }
-  if (n - 1 > 15) return UNUSUAL
+  if (n - 1 > 15) return UNUSUAL_DECIMAL
   const others = otherThanDigits(s, n)
-  const whole = others ? <usize>ctz(others) : n
-  const scale = others ? n - whole - 1 : 0
-  if (whole - 1 > 7 || scale > 7) return UNUSUAL
-  if (others && (others & (others - 1) || scale == 0 || load<u8>(s + whole) != 46)) return UNUSUAL
-  const digits = <i64>(eightDigits(s, whole) * tenTo(scale) + eightDigits(s + whole + 1, scale))
-  if (negative && digits == 0) return UNUSUAL
-  return ((negative ? 0 - digits : digits) << 4) | <i64>scale
+  const before = others ? <usize>ctz(others) : n
+  const scale = others ? n - before - 1 : 0
+  if (before - 1 > 7 || scale > 7) return UNUSUAL_DECIMAL
+  if (others && (others & (others - 1) || scale == 0 || load<u8>(s + before) != 46)) return UNUSUAL_DECIMAL
+  const value = (eightDigits(s, before) << 32) | (eightDigits(s + before + 1, scale) << 4)
+  if (negative && value == 0) return UNUSUAL_DECIMAL
+  return (<u64>negative << 63) | value | <u64>scale
+}
+
+// @ts-ignore: decorator
+@inline
+export function isNegative(decimal: u64): bool {
+  return <i64>decimal < 0
+}
+/** The number before the point. */
+// @ts-ignore: decorator
+@inline
+export function wholeOf(decimal: u64): u32 {
+  return <u32>(decimal >> 32) & 0x7fffffff
+}
+/** The number that the digits behind the point make. */
+// @ts-ignore: decorator
+@inline
+export function fractionOf(decimal: u64): u32 {
+  return <u32>decimal >> 4
+}
+/** How many they are. */
+// @ts-ignore: decorator
+@inline
+export function scaleOf(decimal: u64): usize {
+  return <usize>decimal & 15
 }
 
 /** Up to 10 to the seventh. */
 // @ts-ignore: decorator
 @inline
-export function tenTo(n: usize): u64 {
-  return <u64>load<u32>(TENS + (n << 2))
+export function tenTo(n: usize): u32 {
+  return load<u32>(TENS + (n << 2))
 }
 
 const TENS: usize = memory.data<u32>([1, 10, 100, 1000, 10000, 100000, 1000000, 10000000])

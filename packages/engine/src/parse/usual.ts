@@ -11,6 +11,8 @@ export const USUAL = {
   uuid: 7,
   email: 8,
   lowercaseEmail: 9,
+  trimmedEmail: 10,
+  trimmedLowercaseEmail: 11,
 } as const
 /** The transforms after which a usual cell is what it was; of an address, also `lowercase`. */
 const HARMLESS: Transform[] = ['trim', 'nullIfEmpty']
@@ -26,7 +28,9 @@ export function usualWay({ from, type, storage, transforms, ...column }: Program
   if (type.kind === 'email' && text) {
     const lowercase = transforms.includes('lowercase')
     const others = transforms.filter((transform) => transform !== 'lowercase' && !HARMLESS.includes(transform))
-    return others.length > 0 ? 0 : lowercase ? USUAL.lowercaseEmail : USUAL.email
+    if (others.length > 0) return 0
+    if (transforms.includes('trim')) return lowercase ? USUAL.trimmedLowercaseEmail : USUAL.trimmedEmail
+    return lowercase ? USUAL.lowercaseEmail : USUAL.email
   }
   if (!harmless || column.maxLength !== undefined || column.groupChar !== null) return 0
   if (type.kind === 'integer') return /^(pg-int[248]|sqlite-integer)$/.test(storage) ? USUAL.integer : 0
