@@ -94,7 +94,8 @@ test('connections that break after any number of bytes, either way', async () =>
 test('the lost answer to COMMIT is settled by the checkpoint, not by inserting again', async () => {
   // It also counts rows of statements that were rolled back, so it tells what was sent.
   const rowsSent = async (): Promise<number> => {
-    const { receipt, again } = watched()
+    // Over two connections a batch that begins early may have to begin again, and its rows count twice.
+    const { receipt, again } = watched({ parallel: 1 })
     assert.deepEqual((({ inserted, rejected }) => [inserted, rejected])(await receipt), [56, 4])
     assert.equal(again.length, proxy.cuts - cuts)
     await assertSmallLoad(sql, 'COMMIT not answered')

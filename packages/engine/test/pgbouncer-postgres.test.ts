@@ -4,19 +4,31 @@ import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, before, beforeEach, test } from 'node:test'
+import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import type { Sql } from '../src/write/database.ts'
 import { freePort, startPostgres } from './support/postgres.ts'
-import { assertSmallLoad, LONG, smallLoad, writeSmallFile } from './support/small-load.ts'
+import { Random } from './support/random.ts'
+import { RoughSource } from './support/rough-load.ts'
+import { assertSmallLoad, LONG, SEED, smallLoad, writeSmallFile } from './support/small-load.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'sluice-pgbouncer-'))
 const file = join(folder, 'small.csv')
+/** How many connections the pooler may lend, and until when: in transaction mode until the transaction ends. */
+const POOLS = {
+  one: 'pool_size=1',
+  two: 'pool_size=2',
+  three: 'pool_size=3',
+  session: 'pool_size=1 pool_mode=session',
+}
+
 let server: Awaited<ReturnType<typeof startPostgres>>
 let client: pg.Client
 let sql: Sql
 let pooler: ChildProcess
+/** Of a pool by its name. */
+let urlOf: (pool: string) => string
 let url: string
 
 before(async () => {
@@ -27,19 +39,21 @@ before(async () => {
   sql = { query: async (text) => (await client.query(text)).rows }
 
   const { hostname, port, username, password, pathname } = new URL(server.url)
+  const origin = `host=${hostname} port=${port} user=${username} password=${password} dbname=${pathname.slice(1)}`
   const pooled = await freePort()
   const config = join(folder, 'pgbouncer.ini')
   writeFileSync(
     config,
     `[databases]
-* = host=${hostname} port=${port} user=${username} password=${password}
+${Object.entries(POOLS)
+  .map(([name, settings]) => `${name} = ${origin} ${settings}`)
+  .join('\n')}
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = ${pooled}
 unix_socket_dir =
 auth_type = any
 pool_mode = transaction
-default_pool_size = 3
 `,
   )
   // It does not run as root.
@@ -47,7 +61,8 @@ default_pool_size = 3
   const user = process.getuid?.() === 0 ? ['-u', 'nobody'] : []
   pooler = spawn('pgbouncer', ['-q', ...user, config], { stdio: 'ignore' })
   while (!(await answers(pooled))) await delay(20)
-  url = `postgres://anyone@127.0.0.1:${pooled}${pathname}?sslmode=disable`
+  urlOf = (pool) => `postgres://anyone@127.0.0.1:${pooled}/${pool}?sslmode=disable`
+  url = urlOf('three')
 })
 
 after(async () => {
@@ -112,4 +127,38 @@ test('a lock that is waited for in silence', async () => {
   delete process.env.SLUICE_SILENCE_SECONDS
   assert.ok(!notices.some((notice) => notice.includes('trying again')))
   await assertSmallLoad(sql, 'pooled, after a lock')
+})
+
+describe('however few connections the pooler lends', () => {
+  const source = new RoughSource(LONG ? 20_000 : 4_000, new Random(SEED))
+
+  for (const pool of Object.keys(POOLS)) {
+    for (const parallel of [1, 2, 4]) {
+      test(`${pool}, ${parallel} wanted`, async () => {
+        await source.makeTable(sql)
+        const notices: string[] = []
+        await source.load(urlOf(pool), { parallel, onNotice: (message) => notices.push(message) })
+        await source.assertLoaded(sql, `seed ${SEED}`)
+        assert.deepEqual(
+          notices.filter((notice) => notice.includes('trying again')),
+          [],
+        )
+      })
+
+      test(`${pool}, ${parallel} wanted, and what is lent is ended again and again`, async () => {
+        await source.makeTable(sql)
+        let over = false
+        const receipt = source.load(urlOf(pool), { parallel }).finally(() => {
+          over = true
+        })
+        receipt.catch(() => undefined)
+        for (let i = 0; i < (LONG ? 30 : 5) && !over; i++) {
+          await delay(150)
+          await terminate()
+        }
+        await receipt
+        await source.assertLoaded(sql, `seed ${SEED}`)
+      })
+    }
+  }
 })

@@ -2,8 +2,8 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import pg from 'pg'
 import { createTables } from '../src/checkpoint/tables.ts'
-import { SluiceError } from '../src/errors.ts'
 import { load } from '../src/load.ts'
 import type { Batch } from '../src/parse/batch.ts'
 import type { Database } from '../src/write/database.ts'
@@ -54,13 +54,24 @@ const checkpoint = async () => {
   )
   return row!.byte
 }
-/** Whether anyone has rows of `t` that are not committed. */
-async function isBegun(): Promise<boolean> {
-  const locks = await other.query(
-    `SELECT FROM pg_locks WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()`,
-  )
-  return locks.length > 0
+/** Another transaction, and what ends it. */
+async function beside(statement: string): Promise<() => Promise<void>> {
+  const client = new pg.Client(server.url)
+  await client.connect()
+  await client.query(`BEGIN; ${statement}`)
+  return () => client.end()
 }
+/** Keeps a batch of the job from being saved once its rows are in. */
+const holdJob = () => beside(`SELECT FROM ingestion_jobs WHERE job_id = '${jobId}' FOR UPDATE`)
+/** The processes that have rows of `t` which are not committed. */
+async function writers(): Promise<number[]> {
+  const locks = await other.query<{ pid: number }>(
+    `SELECT DISTINCT pid FROM pg_locks
+       WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()`,
+  )
+  return locks.map(({ pid }) => pid)
+}
+const bothBegun = async () => (await writers()).length === 2
 
 async function until(condition: () => Promise<boolean>): Promise<void> {
   for (let looks = 0; looks < 200; looks++) {
@@ -74,14 +85,14 @@ describe('a batch that begins before the one in front of it is committed', () =>
   test('brings its rows in, and waits', async () => {
     await prepared('id int4 PRIMARY KEY')
     const [first, second] = batches([[1]], [[2]])
-    const gate = Promise.withResolvers<void>()
-    const ahead = gate.promise.then(() => db.commit(first, first.to))
+    const release = await holdJob()
+    const ahead = db.commit(first, first.to)
     const behind = db.commit(second, second.to, { after: ahead })
-    await until(isBegun)
+    await until(bothBegun)
     await delay(300)
-    assert.ok(await isBegun(), 'it waits with its rows')
+    assert.ok(await bothBegun(), 'it waits with its rows')
     assert.deepEqual([await ids(), await checkpoint()], [[], 0])
-    gate.resolve()
+    await release()
     assert.equal((await behind).inserted, 1)
     assert.deepEqual([await ids(), await checkpoint()], [[1, 2], second.to.byte])
   })
@@ -98,11 +109,12 @@ describe('a batch that begins before the one in front of it is committed', () =>
         [8, 'late'],
       ],
     )
-    const gate = Promise.withResolvers<void>()
-    const ahead = gate.promise.then(() => db.commit(first, first.to))
+    // The first row waits for this one.
+    const release = await beside(`INSERT INTO t VALUES (1, 'never')`)
+    const ahead = db.commit(first, first.to)
     const behind = db.commit(second, second.to, { after: ahead })
-    await until(isBegun)
-    gate.resolve()
+    await until(async () => (await writers()).length === 3)
+    await release()
     assert.deepEqual((await ahead).rejects, [])
     const { inserted, rejects } = await behind
     assert.equal(inserted, 1)
@@ -121,14 +133,30 @@ describe('a batch that begins before the one in front of it is committed', () =>
     )
   })
 
-  test('leaves a line to the one in front, whatever that has to ask', async () => {
+  test('gives way before the server has to choose, where each has a row that the other one needs', async () => {
+    await prepared('id int4 PRIMARY KEY')
+    const [first, second] = batches([[1], [7]], [[7], [0]])
+    const release = await beside('INSERT INTO t VALUES (1), (0)')
+    const ahead = db.commit(first, first.to)
+    const behind = db.commit(second, second.to, { after: ahead })
+    await until(async () => (await writers()).length === 3)
+    await release()
+    // The one in front is never tried again: a deadlock would be its error.
+    assert.deepEqual((await ahead).inserted, 2)
+    assert.deepEqual((await behind).inserted, 1)
+    assert.deepEqual(await ids(), [0, 1, 7])
+  })
+
+  test('leaves a line to everything else, behind the one in front', async () => {
     await prepared('id int4 PRIMARY KEY')
     const [first, second] = batches([[1]], [[2]])
-    const gate = Promise.withResolvers<void>()
-    const ahead = gate.promise.then(() => db.query('SELECT 1')).then(() => db.commit(first, first.to))
+    const release = await holdJob()
+    const ahead = db.commit(first, first.to)
     const behind = db.commit(second, second.to, { after: ahead })
-    await until(isBegun)
-    gate.resolve()
+    await until(bothBegun)
+    const asked = db.query('SELECT 1')
+    await release()
+    await asked
     assert.equal((await behind).inserted, 1)
     assert.deepEqual(await ids(), [1, 2])
   })
@@ -151,17 +179,44 @@ describe('a batch that begins before the one in front of it is committed', () =>
 
   test('fails with the one in front, and leaves nothing', async () => {
     await prepared('id int4 PRIMARY KEY')
-    const [, second] = batches([[1]], [[2]])
-    const gate = Promise.withResolvers<void>()
-    const failure = new SluiceError('SLUICE_DATABASE', 'The batch in front could not be saved')
-    const ahead = gate.promise.then(() => {
-      throw failure
-    })
+    const [first, second] = batches([[1]], [[2]])
+    const release = await holdJob()
+    const ahead = db.commit(first, first.to)
+    await until(async () => (await writers()).length === 1)
+    const [pid] = await writers()
     const behind = db.commit(second, second.to, { after: ahead }).catch((error) => error)
-    await until(isBegun)
-    gate.resolve()
+    await until(bothBegun)
+    await other.query('SELECT pg_terminate_backend($1)', [pid!])
+    const failure = await ahead.catch((error) => error)
+    assert.equal(failure.code, 'SLUICE_CONNECT')
     assert.equal(await behind, failure)
-    assert.deepEqual([await ids(), await checkpoint(), await isBegun()], [[], 0, false])
+    assert.deepEqual([await ids(), await checkpoint(), await writers()], [[], 0, []])
+    await release()
+  })
+
+  test('steps back where the one in front has lost its transaction, and leaves it its connection', async () => {
+    await prepared('id int4 PRIMARY KEY')
+    const [first, second] = batches([[1]], [[2]])
+    const release = await holdJob()
+    let tries = 0
+    const again = async (): Promise<unknown> => {
+      tries++
+      return db.commit(first, first.to).catch((error) => {
+        assert.equal(error.code, 'SLUICE_CONNECT')
+        return delay(500).then(again)
+      })
+    }
+    const ahead = again()
+    await until(async () => (await writers()).length === 1)
+    const [pid] = await writers()
+    const behind = db.commit(second, second.to, { after: ahead })
+    await until(bothBegun)
+    await other.query('SELECT pg_terminate_backend($1)', [pid!])
+    await until(async () => (await writers()).length === 0)
+    await release()
+    assert.equal((await behind).inserted, 1)
+    assert.equal(tries, 2)
+    assert.deepEqual(await ids(), [1, 2])
   })
 
   const LOOKING: [string, string, string][] = [
@@ -180,12 +235,13 @@ describe('a batch that begins before the one in front of it is committed', () =>
       await other.query('DROP TABLE IF EXISTS heir')
       await prepared(columns, beside)
       const [first, second] = batches([[1]], [[2]])
-      const gate = Promise.withResolvers<void>()
-      const ahead = gate.promise.then(() => db.commit(first, first.to))
+      const release = await holdJob()
+      const ahead = db.commit(first, first.to)
       const behind = db.commit(second, second.to, { after: ahead })
+      await until(async () => (await writers()).length === 1)
       await delay(200)
-      assert.equal(await isBegun(), false)
-      gate.resolve()
+      assert.equal((await writers()).length, 1)
+      await release()
       assert.equal((await behind).inserted, 1)
       await other.query('DROP TABLE IF EXISTS heir')
     })

@@ -57,8 +57,8 @@ export async function bringInStraight(session: Session, batch: Batch, load: Load
 
 /**
  * Brings the rows of a batch in where keys of theirs may be taken.
- * @param turn Resolves when the batch before it is committed. Until then rows only go to the session's own table.
- * @returns The rows that the database refused
+ * @param turn Resolves with true when the batch before it is committed. Until then rows only go to the session's own table.
+ * @returns The rows that the database refused; undefined where it was not to have its turn, and is to be undone
  */
 export async function mergeBatch(
   session: Session,
@@ -66,8 +66,8 @@ export async function mergeBatch(
   { blame, plan, keys }: Load,
   merge: Merge,
   merged: Merged,
-  turn: () => Promise<void>,
-): Promise<GuiltyRow[]> {
+  turn: () => Promise<boolean>,
+): Promise<GuiltyRow[] | undefined> {
   const taken: TakenRow[] = []
   /** What is done where the database refuses a value of a row, or the row. */
   const orBlame = async (from: number, work: () => Promise<Refusal | undefined>): Promise<Refusal | undefined> => {
@@ -88,7 +88,7 @@ export async function mergeBatch(
   await merge.open(session)
   await session.run('SAVEPOINT sluice')
   let stagedBefore = batch.rows > 0 && (await orBlame(0, () => stage(0, batch.rows))) === undefined
-  await turn()
+  if (!(await turn())) return undefined
   let holdsRows = stagedBefore
   const attempt = async (from: number, to: number): Promise<Refusal | undefined> => {
     const isStaged = stagedBefore && from === 0 && to === batch.rows

@@ -12,8 +12,11 @@ import { passwordFromFile } from './passfile.ts'
 export interface Connector {
   /** `postgres://user@host:port/database`, without the password. */
   label: string
-  /** @throws SluiceError SLUICE_CONNECT */
-  connect(): Promise<Connection>
+  /**
+   * @param signal ends the try to connect
+   * @throws SluiceError SLUICE_CONNECT
+   */
+  connect(signal?: AbortSignal): Promise<Connection>
   /** A connection beside the one in use; of a pool, not one of its own. */
   connectBeside(): Promise<Connection>
 }
@@ -56,10 +59,13 @@ export function connector(target: string | pg.Pool): Connector {
 
 function urlConnector(text: string): Connector {
   const { config, sslMode, label, ...files } = parseUrl(text)
-  const open = async (ssl: ConnectionOptions | false): Promise<Connection> => {
+  const open = async (ssl: ConnectionOptions | false, signal?: AbortSignal): Promise<Connection> => {
     const client = new pg.Client({ ...config, ssl, password: config.password ?? (() => passwordFor(config, label)) })
     ignoreLateErrors(client)
+    const giveUp = () => socketOf(client).destroy()
+    signal?.addEventListener('abort', giveUp)
     try {
+      signal?.throwIfAborted()
       await client.connect()
       return {
         client,
@@ -70,16 +76,18 @@ function urlConnector(text: string): Connector {
     } catch (error) {
       void endClient(client, true)
       throw error
+    } finally {
+      signal?.removeEventListener('abort', giveUp)
     }
   }
-  const connect = async (): Promise<Connection> => {
+  const connect = async (signal?: AbortSignal): Promise<Connection> => {
     try {
-      if (sslMode === 'disable' || config.host.startsWith('/')) return await open(false)
-      if (sslMode === 'allow') return await open(false).catch(() => open({ rejectUnauthorized: false }))
-      const encrypted = open(await tlsOptions(sslMode, files))
+      if (sslMode === 'disable' || config.host.startsWith('/')) return await open(false, signal)
+      if (sslMode === 'allow') return await open(false, signal).catch(() => open({ rejectUnauthorized: false }, signal))
+      const encrypted = open(await tlsOptions(sslMode, files), signal)
       if (sslMode !== 'prefer') return await encrypted
       return await encrypted.catch((error: unknown) => {
-        if (/does not support SSL/.test(reason(error))) return open(false)
+        if (/does not support SSL/.test(reason(error))) return open(false, signal)
         throw error
       })
     } catch (error) {

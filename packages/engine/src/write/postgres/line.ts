@@ -9,15 +9,30 @@ import { Session } from './session.ts'
 export class Line {
   readonly #connector: Connector
   readonly #silenceMs: number
+  readonly #lost: Set<Backend>
+  readonly #closing = new AbortController()
   #session: Session | undefined
-  /** What a lost connection was connected to. */
-  #unsettled: Backend | undefined
   /** The call under way: a statement must not slip into the transaction of a batch. */
   #turn: Promise<unknown> = Promise.resolve()
 
-  constructor(connector: Connector, silenceMs: number) {
+  /**
+   * @param lost What connections led to that were lost, of all lines to the server: a COMMIT whose answer was lost may not even have
+   *   begun, and what it locks is locked. Nobody can tell what came of it before that process is gone, so each call ends it first.
+   */
+  constructor(connector: Connector, silenceMs: number, lost: Set<Backend>) {
     this.#connector = connector
     this.#silenceMs = silenceMs
+    this.#lost = lost
+  }
+
+  /** Whether a call needs no new connection, as far as is known. */
+  get isConnected(): boolean {
+    return this.#session !== undefined && !this.#session.broken
+  }
+
+  /** Connects where it is not connected. */
+  connect(): Promise<void> {
+    return this.take('connecting', async () => undefined)
   }
 
   /**
@@ -32,14 +47,16 @@ export class Line {
       } catch (error) {
         throw explain(error, this.#connector.label, doing)
       } finally {
-        if (session.broken) await session.end()
+        if (session.broken) await this.#drop(session)
       }
     })
     this.#turn = result.catch(() => undefined)
     return result
   }
 
+  /** Waits for the call under way, but not for a connection that is being made. */
   async close(): Promise<void> {
+    this.#closing.abort()
     await this.#turn
     const session = this.#session
     this.#session = undefined
@@ -47,22 +64,24 @@ export class Line {
   }
 
   async #connected(): Promise<Session> {
-    if (this.#session?.broken) {
-      // A COMMIT whose answer was lost may not even have begun: nobody can tell what came of it before that process is gone.
-      this.#unsettled = this.#session.backend ?? this.#unsettled
-      this.#session = undefined
-    }
-    this.#session ??= new Session(await this.#connector.connect(), this.#connector, this.#silenceMs)
+    if (this.#session?.broken) await this.#drop(this.#session)
+    this.#session ??= new Session(await this.#connector.connect(this.#closing.signal), this.#connector, this.#silenceMs)
     const session = this.#session
-    if (this.#unsettled) {
-      try {
-        await session.settle(this.#unsettled)
-      } catch (error) {
-        if (session.broken) await session.end()
-        throw explain(error, this.#connector.label, 'ending what a lost connection left behind')
+    try {
+      for (const backend of this.#lost) {
+        await session.settle(backend)
+        this.#lost.delete(backend)
       }
-      this.#unsettled = undefined
+    } catch (error) {
+      if (session.broken) await this.#drop(session)
+      throw explain(error, this.#connector.label, 'ending what a lost connection left behind')
     }
     return session
+  }
+
+  async #drop(session: Session): Promise<void> {
+    if (session.backend) this.#lost.add(session.backend)
+    this.#session = undefined
+    await session.end()
   }
 }

@@ -31,9 +31,10 @@ import { createTableSql } from './create-table.ts'
 import { baseTypes, describeTable, findRelation } from './describe.ts'
 import { awaitTurn, bringInEagerly, Eagerness } from './eager.ts'
 import { classify, mayStillOpen } from './errors.ts'
-import { Line } from './line.ts'
+import { Lines } from './lines.ts'
 import { copyRows, countingHeirs, unnestRows } from './load-rows.ts'
 import { columnDefinitions, Merge } from './merge.ts'
+import { Order } from './order.ts'
 import { rollback, type Session } from './session.ts'
 import { silenceLimit } from './silence.ts'
 import { takenRows } from './staging.ts'
@@ -58,7 +59,7 @@ export async function openPostgres(
   target: string | Pool,
   { parallel = PARALLEL, ...told }: Told & { parallel?: number | undefined } = {},
 ): Promise<Database> {
-  const database = new Postgres(connector(target), typeof target === 'string' ? parallel : 1)
+  const database = new Postgres(connector(target), typeof target === 'string' ? parallel : 1, told.notice)
   await retry(() => database.query('SELECT'), {
     ...told,
     classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment'),
@@ -79,25 +80,22 @@ class Postgres implements Database {
   readonly label: string
   readonly now = 'now()'
   readonly parallel: number
-  readonly #lines: [Line, ...Line[]]
-  /** Those with a batch on them, and of these those whose batch waits for another one. */
-  readonly #taken = new Set<Line>()
-  readonly #waiting = new Set<Line>()
+  readonly #lines: Lines
+  readonly #order = new Order()
   #load: Load | undefined
 
-  constructor(connector: Connector, parallel: number) {
-    const line = () => new Line(connector, silenceLimit())
-    this.#lines = [line(), ...Array.from({ length: parallel - 1 }, line)]
+  constructor(connector: Connector, parallel: number, notice: (message: string) => void = () => undefined) {
+    this.#lines = new Lines(connector, parallel, silenceLimit(), notice)
     this.parallel = parallel
     this.label = connector.label
   }
 
   query<Row = Record<string, SqlValue>>(text: string, params?: SqlValue[]): Promise<Row[]> {
-    return this.#take('running a statement', (session) => session.query<Row>(text, params))
+    return this.#lines.any().take('running a statement', (session) => session.query<Row>(text, params))
   }
 
   transact(statements: Statement[]): Promise<void> {
-    return this.#take('running a transaction', async (session) => {
+    return this.#lines.any().take('running a transaction', async (session) => {
       try {
         await session.run(BEGIN)
         for (const { text, params, orElse } of statements) {
@@ -114,7 +112,7 @@ class Postgres implements Database {
   }
 
   describe(table: TableName): Promise<TargetTable | undefined> {
-    return this.#take(`looking at table ${table.table}`, (session) => describeTable(session, table))
+    return this.#lines.any().take(`looking at table ${table.table}`, (session) => describeTable(session, table))
   }
 
   storageFor(type: ColumnType): Storage {
@@ -123,7 +121,7 @@ class Postgres implements Database {
 
   async createTable(table: TableName, columns: NewColumn[], primaryKey: string[]): Promise<void> {
     const statement = createTableSql(table, columns, primaryKey)
-    await this.#take(`creating table ${table.table}`, (session) => session.run(statement))
+    await this.#lines.any().take(`creating table ${table.table}`, (session) => session.run(statement))
   }
 
   encodingFor(columns: ProgramColumn[], write: 'copy' | 'unnest'): Encoding {
@@ -132,7 +130,7 @@ class Postgres implements Database {
 
   async prepare(plan: LoadPlan): Promise<void> {
     const { table, columns, write } = plan
-    await this.#take(`preparing to load table ${table.table}`, async (session) => {
+    await this.#lines.any().take(`preparing to load table ${table.table}`, async (session) => {
       const relation = await findRelation(session, table)
       if (relation === undefined)
         throw new SluiceError('SLUICE_DATABASE', `There is no table ${table.table} in ${this.label}`)
@@ -167,8 +165,6 @@ class Postgres implements Database {
   async commit(batch: Batch, to: Mark, { replay, after }: Circumstances = {}): Promise<Outcome> {
     const load = this.#load
     if (load === undefined) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
-    const line = this.#lines.find((one) => !this.#taken.has(one)) ?? this.#lines[0]
-    this.#taken.add(line)
     // It may fail before anybody waits for it.
     after?.catch(() => undefined)
     const doing = `committing records ${batch.from.record + 1} to ${batch.to.record}`
@@ -182,45 +178,111 @@ class Postgres implements Database {
       failpoint('after-commit')
       return settled.outcome
     }
-    const transact = <T>(work: (session: Session) => Promise<T>) =>
-      line.take(doing, (session) => transaction(session, () => work(session)))
-    const inTurn = () => this.#waiting.delete(line)
-    try {
-      if (after && load.isIndependent && load.eagerness.mayBegin()) {
-        this.#waiting.add(line)
-        const begun = transact(async (session) => {
-          const isIn = await bringInEagerly(session, batch, load.loadRows, after)
-          load.eagerness.learn(isIn)
-          inTurn()
-          return isIn ? save(session, []) : undefined
-        })
-        const outcome = await begun.finally(inTurn)
-        if (outcome) return outcome
-      }
-      const { merge } = load
-      if (merge) {
-        if (after !== undefined) this.#waiting.add(line)
-        const merging = transact(async (session) => {
-          if (!after && load.isIndependent && (await bringInStraight(session, batch, load))) return save(session, [])
-          const merged = new Merged(load.plan.conflict)
-          const turn = async () => {
-            if (after !== undefined) await awaitTurn(session, after)
-            inTurn()
+    if (after !== undefined) {
+      const outcome = await this.#commitEarly(load, batch, after, doing, save)
+      if (outcome) return outcome
+      await after
+    }
+    const outcome = await this.#lines.hold((line) =>
+      line.take(doing, (session) =>
+        this.#transaction(session, batch, async () => {
+          const { plan, keys, merge, isIndependent } = load
+          if (merge) {
+            const isStraight = after === undefined && isIndependent && (await bringInStraight(session, batch, load))
+            if (isStraight) return save(session, [])
+            const merged = new Merged(plan.conflict)
+            const refused = await mergeBatch(session, batch, load, merge, merged, async () => true)
+            return refused && save(session, refused, merged)
           }
-          const refused = await mergeBatch(session, batch, load, merge, merged, turn)
-          return save(session, refused, merged)
-        })
-        return await merging.finally(inTurn)
-      }
-      if (after !== undefined) await after
-      return await transact(async (session) => {
-        const { plan, keys } = load
-        const taken = keys.length > 0 ? await takenRows(session, plan, keys) : undefined
-        const guilty = await isolate(batch.rows, attempts(session, batch, load))
-        return save(session, refusedForTarget(guilty, (await taken?.remove(guilty)) ?? [], keys, plan))
+          const taken = keys.length > 0 ? await takenRows(session, plan, keys) : undefined
+          const guilty = await isolate(batch.rows, attempts(session, batch, load))
+          return save(session, refusedForTarget(guilty, (await taken?.remove(guilty)) ?? [], keys, plan))
+        }),
+      ),
+    )
+    // Nothing makes a batch step back that waits for none.
+    return outcome!
+  }
+
+  /**
+   * Commits a batch that is brought in while the one before it is on its way. Undefined where that is not to be, or did not work: then
+   * nothing of it is left, and it is to begin behind the other.
+   */
+  async #commitEarly(
+    load: Load,
+    batch: Batch,
+    after: Promise<unknown>,
+    doing: string,
+    save: (session: Session, guilty: GuiltyRow[], merged?: Merged) => Promise<Outcome>,
+  ): Promise<Outcome | undefined> {
+    const { isIndependent, eagerness, loadRows, merge } = load
+    const isAhead = () => this.#order.has(batch.from.byte)
+    if (isIndependent && eagerness.mayBegin()) {
+      const outcome = await this.#early(batch, after, doing, async (session, goesOn) => {
+        const isIn = await bringInEagerly(session, batch, loadRows, after, isAhead)
+        eagerness.learn(isIn)
+        if (!isIn) return undefined
+        goesOn()
+        return save(session, [])
       })
+      if (outcome) return outcome
+    }
+    if (merge === undefined) return undefined
+    return this.#early(batch, after, doing, async (session, goesOn) => {
+      const merged = new Merged(load.plan.conflict)
+      const refused = await mergeBatch(session, batch, load, merge, merged, async () => {
+        const isBehind = await awaitTurn(session, after, isAhead)
+        if (isBehind) goesOn()
+        return isBehind
+      })
+      return refused && save(session, refused, merged)
+    })
+  }
+
+  /**
+   * Does what is done early to a batch, once the one before it has its transaction. What goes wrong before that one is committed is not
+   * told, for it means nothing.
+   * @param work Calls `goesOn` when the other is committed
+   */
+  async #early(
+    batch: Batch,
+    after: Promise<unknown>,
+    doing: string,
+    work: (session: Session, goesOn: () => void) => Promise<Outcome | undefined>,
+  ): Promise<Outcome | undefined> {
+    await Promise.race([this.#order.until(batch.from.byte), after])
+    return this.#lines.holdWaiting(after, async (line, waitNoMore) => {
+      let isBehind = false
+      const goesOn = () => {
+        isBehind = true
+        waitNoMore()
+      }
+      try {
+        return await line.take(doing, (session) => this.#transaction(session, batch, () => work(session, goesOn)))
+      } catch (error) {
+        if (isBehind || classify(error) !== 'transient') throw error
+        return undefined
+      }
+    })
+  }
+
+  /** Does `work` in the transaction of a batch, which it commits; or leaves no transaction open, as when nothing comes of it. */
+  async #transaction(
+    session: Session,
+    batch: Batch,
+    work: () => Promise<Outcome | undefined>,
+  ): Promise<Outcome | undefined> {
+    const end = batch.to.byte
+    let outcome: Outcome | undefined
+    try {
+      failpoint('before-begin')
+      await session.run(BEGIN)
+      this.#order.begun(end)
+      outcome = await work()
+      return outcome
     } finally {
-      this.#taken.delete(line)
+      this.#order.over(outcome ? batch.from.byte : end)
+      if (outcome === undefined) await rollback(session)
     }
   }
 
@@ -229,30 +291,12 @@ class Postgres implements Database {
   }
 
   async close(): Promise<void> {
-    await Promise.all(this.#lines.map((line) => line.close()))
-  }
-
-  /** Anything but a batch: behind the one that comes first, never behind one that waits, which it may be that that one needs. */
-  #take<T>(doing: string, work: (session: Session) => Promise<T>): Promise<T> {
-    const line = this.#lines.find((one) => !this.#waiting.has(one)) ?? this.#lines[0]
-    return line.take(doing, work)
+    await this.#lines.close()
   }
 
   async #commit(session: Session): Promise<void> {
     const tag = await session.run('COMMIT')
     if (tag === 'COMMIT') return
     throw new SluiceError('SLUICE_DATABASE', `${this.label} answered COMMIT with ${tag}: nothing was committed`)
-  }
-}
-
-/** Does `work` in the transaction of a batch, which it commits; or leaves no transaction open. */
-async function transaction<T>(session: Session, work: () => Promise<T>): Promise<T> {
-  try {
-    failpoint('before-begin')
-    await session.run(BEGIN)
-    return await work()
-  } catch (error) {
-    await rollback(session)
-    throw error
   }
 }
