@@ -50,7 +50,7 @@ const REFUSALS: [profile: unknown, message: RegExp][] = [
   [{ table: ' ' }, /table is " "; it must be a string that is not blank/],
   [
     { dialect: { separator: ';' } },
-    /^profile: dialect has no key "separator"; its keys are .*encoding, delimiter, quote/,
+    /^profile: dialect has no key "separator"; its keys are .*encoding, delimiter, trailingDelimiter, skipLines, quote/,
   ],
   [{ dialect: { delimiter: null } }, /dialect\.delimiter is null; it must be a string/],
   [{ dialect: { lineEnd: 'crlf' } }, /dialect\.lineEnd is "crlf"; it must be one of lf, cr, any/],

@@ -16,6 +16,8 @@ export interface ColumnEvidence {
   /** Cells of the sample that are not NULL, and those that are. */
   values: number
   nulls: number
+  /** The first different values, cut at 200 characters. */
+  samples: string[]
   /** A sentence: the first value that forbade the type which the others would have had, or that all fit. */
   because: string
 }
@@ -62,11 +64,16 @@ const CANDIDATES: readonly Candidate[] = [
   },
 ]
 
+/** Values that are shown of a column, and their characters. */
+const SAMPLES = 3
+const SAMPLE_LENGTH = 200
+
 /** What is known of a column so far. */
 interface Column {
   name: string
   values: number
   nulls: number
+  samples: string[]
   possible: readonly Candidate[]
   /** The value that ended the last candidates, and them. */
   end?: { text: string; record: number; candidates: readonly Candidate[] }
@@ -86,7 +93,13 @@ export function inferSchema(
   records: Iterable<readonly SampleCell[]>,
   nullWords: readonly string[] = [''],
 ): { schema: TableSchema; evidence: ColumnEvidence[] } {
-  const columns = header.map<Column>((name) => ({ name: name.trim(), values: 0, nulls: 0, possible: CANDIDATES }))
+  const columns = header.map<Column>((name) => ({
+    name: name.trim(),
+    values: 0,
+    nulls: 0,
+    samples: [],
+    possible: CANDIDATES,
+  }))
   let record = 0
   for (const cells of records) {
     record++
@@ -109,6 +122,8 @@ export function inferSchema(
 
 function narrow(column: Column, text: string, record: number): void {
   column.values++
+  const sample = text.slice(0, SAMPLE_LENGTH)
+  if (column.samples.length < SAMPLES && !column.samples.includes(sample)) column.samples.push(sample)
   if (column.possible.length === 0) return
   const left = column.possible.filter(({ keeps }) => keeps(text))
   // Of the candidates that fall at the very first value none was likely, unless nothing is left.
@@ -124,9 +139,9 @@ function chosen({ values, possible }: Column): Candidate | undefined {
 }
 
 function explain(column: Column): ColumnEvidence {
-  const { name, values, nulls, end } = column
+  const { name, values, nulls, samples, end } = column
   const candidate = chosen(column)
-  const evidence = { name, type: candidate?.name ?? 'string', values, nulls }
+  const evidence = { name, type: candidate?.name ?? 'string', values, nulls, samples }
   if (values === 0) return { ...evidence, because: 'no value in the sample' }
   if (end) {
     const what = [...new Set(end.candidates.map((one) => one.name))].join(' or ') || 'anything but text'

@@ -11,13 +11,24 @@ import type { Told } from './retry.ts'
  * @throws SluiceError SLUICE_CONFIG for a URL of no database, SLUICE_CONNECT
  */
 export async function openDatabase(
-  target: string | Pool = process.env.DATABASE_URL || 'sqlite:sluice.db',
+  target: string | Pool = usualDatabase(),
   told: Told & { parallel?: number | undefined } = {},
 ): Promise<Database> {
   if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) {
     const { openPostgres } = await import('./postgres/postgres.ts')
     return openPostgres(target, told)
   }
+  const { path } = databaseOf(target)
+  const { openSqlite } = await import('./sqlite/sqlite.ts')
+  return openSqlite(path!, told)
+}
+
+/**
+ * What a URL names, without opening it: `path` is SQLite's file. Default: as of {@link openDatabase}.
+ * @throws SluiceError SLUICE_CONFIG for a URL of no database
+ */
+export function databaseOf(target: string | Pool = usualDatabase()): { kind: Database['kind']; path?: string } {
+  if (typeof target !== 'string' || /^postgres(ql)?:/i.test(target)) return { kind: 'postgres' }
   const path = /^sqlite:(?:\/\/)?(.+)$/is.exec(target)?.[1]
   if (path === undefined) {
     const scheme = /^[a-z][a-z0-9+.-]*:/i.exec(target)?.[0] ?? 'no scheme at all'
@@ -26,6 +37,7 @@ export async function openDatabase(
       `A database is named by sqlite:PATH or postgres://user@host/name; this URL begins with ${scheme}`,
     )
   }
-  const { openSqlite } = await import('./sqlite/sqlite.ts')
-  return openSqlite(path, told)
+  return { kind: 'sqlite', path }
 }
+
+const usualDatabase = (): string => process.env.DATABASE_URL || 'sqlite:sluice.db'

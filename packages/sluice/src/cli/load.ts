@@ -1,39 +1,19 @@
 import { resolve } from 'node:path'
-import { type Dialect, JobStore, type LoadOptions, load } from '@sluice/engine'
+import { JobStore, type LoadOptions, load } from '@sluice/engine'
 import { type Command, Option } from 'commander'
 import { type Config, databaseUrl } from '../config.ts'
-import { readProfile, readSchema } from '../profile.ts'
 import { withDatabase } from './database.ts'
 import { toFailure, usageError } from './failure.ts'
 import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
 import { receiptText } from './receipt-text.ts'
 import { jsonReporter, type Reporter, textReporter } from './reporter.ts'
-import { openSources } from './sources.ts'
+import { addSourceFlags, definedOf, type SourceFlags, sourceOptions } from './source-flags.ts'
 import * as read from './values.ts'
 
 /** The flags as commander gives them; what is not given is undefined. */
-interface LoadFlags {
+interface LoadFlags extends SourceFlags {
   to?: string
   table?: string
-  schema?: string
-  profile?: string
-  format?: 'csv' | 'tsv' | 'json' | 'ndjson'
-  jsonPath?: string
-  delimiter?: string
-  quote?: string
-  escape?: string
-  comment?: string
-  header?: boolean
-  null?: string[]
-  encoding?: string
-  maxDecodedBytes?: number
-  maxRecordBytes?: number
-  limit?: number
-  map?: Map<string, string>
-  skip?: string[]
-  set?: Map<string, string>
-  provenance?: true
-  unknownColumns?: 'reject' | 'ignore'
   mode?: 'append' | 'replace'
   atomic?: true
   key?: string[]
@@ -80,46 +60,7 @@ export function addLoad(program: Command, config: Config): void {
   command.option('--table <table>', 'T or schema.T (default: the name of the file without its extensions)')
   command.addOption(new Option('--mode <mode>', 'replace swaps all rows of the table').choices(['append', 'replace']))
 
-  command.optionsGroup('How to read (default: found out and printed):')
-  command.addOption(new Option('--format <format>', 'what the source is').choices(['csv', 'tsv', 'json', 'ndjson']))
-  command.option('--json-path <keys>', 'the keys that lead to the array of a JSON document, a.b')
-  command.option('--delimiter <char>', 'one character, or tab', read.oneByte('--delimiter'))
-  command.option('--quote <char>', 'one character, or none', read.oneByteOrNone('--quote'))
-  command.option(
-    '--escape <char>',
-    'what escapes a quote in quotes, or none: it is doubled',
-    read.oneByteOrNone('--escape'),
-  )
-  command.option('--comment <char>', 'lines that begin with it are skipped', read.oneByteOrNone('--comment'))
-  command.option('--encoding <name>', 'utf-16le, windows-1252, … (default: UTF-16 is found out, else utf-8)')
-  command.option('--header', 'the first record holds the names')
-  command.option('--no-header', 'the first record is data already')
-  command.option('--null <text>', 'an unquoted cell that is NULL; repeatable (default: the empty one)', read.repeated())
-  command.option('--max-record-bytes <size>', 'longest record (default: 16MB)', read.byteCount('--max-record-bytes'))
-  command.option(
-    '--max-decoded-bytes <size>',
-    'what a compressed file may grow to (default: 250 times its size, at least 100MB)',
-    read.byteCount('--max-decoded-bytes'),
-  )
-  command.option('--limit <n>', 'stop after so many records', read.wholeNumber('--limit', 1))
-
-  command.optionsGroup('What it means:')
-  command.option('--schema <file>', 'Frictionless Table Schema (default: types are inferred)')
-  command.option('--profile <name>', 'a file, or a name in $SLUICE_PROFILES; flags win over it')
-  command.option('--map <header=column>', 'names that differ; repeatable', read.pairs('--map', 'header=column', 'last'))
-  command.option('--skip <header>', 'leave a column out; repeatable', read.repeated())
-  command.option(
-    '--set <column=value>',
-    'the same value in every row; repeatable',
-    read.pairs('--set', 'column=value', 'first'),
-  )
-  command.option('--provenance', 'add the columns _job, _file and _line')
-  command.addOption(
-    new Option('--unknown-columns <what>', 'columns that the table has not (default: reject, the load)').choices([
-      'reject',
-      'ignore',
-    ]),
-  )
+  addSourceFlags(command)
 
   command.optionsGroup('How to write:')
   command.option('--key <columns>', "key columns, a,b (default: the schema's primaryKey)", read.nameList('--key'))
@@ -224,16 +165,11 @@ async function loadOptions(
   config: Config,
   signal: AbortSignal,
 ): Promise<LoadOptions> {
-  refuseContradictions(flags)
   const to = databaseUrl(flags.to, config)
-  const sources = await openSources(words, config, signal)
-  const profile = flags.profile === undefined ? {} : await readProfile(flags.profile, config.profilesFolder)
   const options: LoadOptions = {
-    ...profile,
-    ...sources,
+    ...(await sourceOptions(words, flags, config, signal)),
     ...definedOf({
       table: flags.table,
-      schema: flags.schema === undefined ? undefined : await readSchema(flags.schema),
       key: flags.key,
       onConflict: flags.onConflict,
       dedupe: flags.dedupe,
@@ -245,47 +181,15 @@ async function loadOptions(
       maxErrors: flags.maxErrors,
       rejects: flags.rejects,
       rejectTable: flags.rejectTable,
-      skip: flags.skip,
-      rename: flags.map && Object.fromEntries(flags.map),
-      provenance: flags.provenance,
-      unknownColumns: flags.unknownColumns,
-      maxRecordBytes: flags.maxRecordBytes,
-      maxDecodedBytes: flags.maxDecodedBytes,
-      limit: flags.limit,
       restart: flags.restart,
     }),
     to,
-    dialect: { ...profile.dialect, ...dialectOf(flags) },
-    set: { ...profile.set, ...(flags.set && Object.fromEntries(flags.set)) },
   }
   if (options.sourceName !== undefined && options.table === undefined) {
     throw usageError('Standard input has no name to call the table by; give --table')
   }
   refuseOverwriting(options)
   return options
-}
-
-/** Two flags that cannot both be meant. */
-function refuseContradictions(flags: LoadFlags): void {
-  if (flags.format !== undefined && flags.delimiter !== undefined) {
-    throw usageError('--format says what separates the cells, and so does --delimiter; give one of them')
-  }
-  const isJson = flags.format === 'json' || flags.format === 'ndjson' || flags.jsonPath !== undefined
-  const ofText = (['quote', 'escape', 'comment', 'header', 'null', 'delimiter'] as const).find(
-    (flag) => flags[flag] !== undefined,
-  )
-  if (isJson && ofText !== undefined) throw usageError(`--${ofText} is for delimited text, and means nothing in JSON`)
-  if (flags.jsonPath !== undefined && flags.format !== undefined && flags.format !== 'json') {
-    throw usageError(`--json-path is for --format json, not ${flags.format}`)
-  }
-  const renamed = [...(flags.map?.keys() ?? [])]
-  const left = renamed.find((header) => flags.skip?.includes(header))
-  if (left !== undefined) throw usageError(`"${left}" cannot be both mapped (--map) and left out (--skip)`)
-  const targets = [...(flags.map?.values() ?? [])]
-  const twice = targets.find((column, index) => targets.indexOf(column) !== index)
-  if (twice !== undefined) throw usageError(`--map sends two headers to the column "${twice}"`)
-  const both = targets.find((column) => flags.set?.has(column))
-  if (both !== undefined) throw usageError(`The column "${both}" cannot be both filled by --map and by --set`)
 }
 
 /** The file of rejects is written anew, so it must not be what is read. */
@@ -295,24 +199,4 @@ function refuseOverwriting({ rejects, source }: LoadOptions): void {
   if (sources.some((path) => resolve(path) === resolve(rejects))) {
     throw usageError(`--rejects ${rejects} would overwrite the source; name another file`)
   }
-}
-
-function dialectOf(flags: LoadFlags): Partial<Dialect> {
-  const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined } as const
-  const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
-  return definedOf({
-    encoding: flags.encoding,
-    delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
-    format: flags.format && formats[flags.format],
-    jsonPath: flags.jsonPath,
-    quote: flags.quote === '' ? null : flags.quote,
-    escape: flags.escape === '' ? null : flags.escape,
-    comment: flags.comment === '' ? null : flags.comment,
-    header: flags.header,
-    nullWords: flags.null,
-  })
-}
-
-function definedOf<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
 }

@@ -1,6 +1,7 @@
 import { Command, CommanderError } from 'commander'
 import { readConfig } from '../config.ts'
 import { VERSION } from '../version.ts'
+import { addCheck } from './check.ts'
 import { toFailure, usageError } from './failure.ts'
 import { addGenerate } from './generate.ts'
 import { addJobs } from './jobs.ts'
@@ -41,6 +42,7 @@ const program = new Command('sluice')
   .hook('preAction', (_, command) => refuseFlagsAsValues(command))
 
 addLoad(program, config)
+addCheck(program, config)
 addRejects(program, config)
 addReplay(program, config)
 addJobs(program, config)

@@ -34,6 +34,19 @@ export function oneByte(flag: string): Reader<string> {
   }
 }
 
+/** One character or several, 8 bytes of UTF-8 at most; `\xHH` is any of ASCII. */
+export function separator(flag: string): Reader<string> {
+  return (text) => {
+    const value =
+      WORDS[text] ?? text.replace(/\\x([0-7][\da-f])/gi, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
+    const { length } = Buffer.from(value)
+    if (length >= 1 && length <= 8 && !/[\0\r\n]/.test(value)) return value
+    throw usageError(
+      `${flag} takes 1 to 8 bytes such as ; or ||, or tab, space, comma, semicolon or pipe, not "${text}"; \\x01 is a control character`,
+    )
+  }
+}
+
 /** As {@link oneByte}; `none` becomes an empty text, because commander takes no null for a value. */
 export function oneByteOrNone(flag: string): Reader<string> {
   const read = oneByte(flag)

@@ -29,7 +29,9 @@ export const Settings = Type.Object(
     format: word(['csv', 'tsv', 'json', 'ndjson'], 'Default: found out, as all of the dialect'),
     jsonPath: text('Keys that lead to the array of a JSON document, `a.b`'),
     encoding: text('Such as `windows-1252`. Default: UTF-16 is found out, else UTF-8', { maxLength: 40 }),
-    delimiter: text('One character, or `tab`'),
+    delimiter: text('One character or several, or `tab`'),
+    trailingDelimiter: flag('Whether records end with delimiters that separate nothing'),
+    skipLines: Type.Optional(Type.Integer({ description: 'Lines above the header to pass over', minimum: 0 })),
     quote: text('One character, or `none`'),
     escape: text('One character, or `none`'),
     comment: text('Lines that begin with it are skipped'),
@@ -63,6 +65,8 @@ const FREE: (keyof Settings)[] = [
   'callbackUrl',
   'format',
   'delimiter',
+  'trailingDelimiter',
+  'skipLines',
   'quote',
   'escape',
   'comment',
@@ -192,7 +196,9 @@ function dialectOf(settings: Settings): NonNullable<UploadOptions['dialect']> {
     delimiter:
       settings.delimiter === undefined
         ? settings.format && byFormat[settings.format]
-        : read.oneByte('delimiter')(settings.delimiter, undefined),
+        : read.separator('delimiter')(settings.delimiter, undefined),
+    trailingDelimiter: settings.trailingDelimiter,
+    skipLines: settings.skipLines,
     quote: byte('quote'),
     escape: byte('escape'),
     comment: byte('comment'),

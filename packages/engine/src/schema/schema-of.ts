@@ -1,0 +1,50 @@
+import type { Field } from './field.ts'
+import type { Plan } from './plan.ts'
+import type { ColumnType, ProgramColumn } from './program.ts'
+import { defined } from './read-json.ts'
+import type { TableSchema } from './table-schema.ts'
+
+/** `any` where the table's own type has no equal in a schema: it then decides, as it does without one. */
+const TYPES: Record<ColumnType['kind'], Field['type']> = {
+  text: 'string',
+  integer: 'integer',
+  numeric: 'number',
+  float8: 'any',
+  boolean: 'boolean',
+  date: 'date',
+  time: 'time',
+  timestamp: 'datetime',
+  timestamptz: 'datetime',
+  uuid: 'uuid',
+  email: 'string',
+  json: 'json',
+  other: 'any',
+}
+
+/** A schema by which a load judges each cell of the source as `plan` does, where none was given. */
+export function schemaOf({ program, key }: Pick<Plan, 'program' | 'key'>, nullWords: readonly string[]): TableSchema {
+  const fields = program.columns.flatMap((column) =>
+    'cell' in column.from ? fieldOf(column, program.sourceColumns[column.from.cell]!) : [],
+  )
+  const names = new Set(fields.map(({ name }) => name))
+  return defined<TableSchema>({
+    fields,
+    missingValues: nullWords.length === 1 && nullWords[0] === '' ? undefined : [...nullWords],
+    primaryKey: key.length > 0 && key.every((name) => names.has(name)) ? [...key] : undefined,
+  })
+}
+
+function fieldOf(column: ProgramColumn, header: string): Field {
+  const { name, type, formats, trueWords, falseWords, decimalChar, groupChar } = column
+  return defined<Field>({
+    name,
+    type: TYPES[type.kind],
+    source: header === name ? undefined : header,
+    format: formats.length > 0 ? formats : undefined,
+    timezone: type.kind === 'timestamp' ? false : type.kind === 'timestamptz' ? true : undefined,
+    trueValues: trueWords.length > 0 ? trueWords : undefined,
+    falseValues: falseWords.length > 0 ? falseWords : undefined,
+    decimalChar: decimalChar === '.' ? undefined : decimalChar,
+    groupChar: groupChar ?? undefined,
+  })
+}

@@ -1,0 +1,52 @@
+/**
+ * `npm run fuzz -- --minutes 30 --seed 1`: bytes → check and load → what must hold. Files of CSV and JSON, in several encodings and
+ * compressed, are mutated; `check` on the file, `check` on a stream, the twin and `load` into SQLite must agree on every
+ * record, and the process must not grow. An execution is made from its own seed alone: `--seed N --executions 1` repeats it.
+ */
+import { randomInt } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { parseArgs } from 'node:util'
+import { execute } from '../packages/engine/test/fuzz/execution.ts'
+
+/** One execution in so many loads as well: that takes some 40 ms, the rest 5. */
+const LOADS = 8
+/** Executions after which the process has its size, and how much it may grow from there, in bytes. */
+const WARM = 1_000
+const MOST_GROWTH = 256 * 1024 * 1024
+/** Finds that are printed. */
+const MOST_FINDS = 20
+
+const { values: flags } = parseArgs({
+  options: {
+    minutes: { type: 'string', default: '1' },
+    seed: { type: 'string', default: String(randomInt(2 ** 31)) },
+    executions: { type: 'string', default: String(Number.MAX_SAFE_INTEGER) },
+  },
+})
+const end = performance.now() + Number(flags.minutes) * 60_000
+const [first, most] = [Number(flags.seed), Number(flags.executions)]
+const folder = mkdtempSync(join(tmpdir(), 'sluice-fuzz-'))
+let [done, finds, size] = [0, 0, Number.POSITIVE_INFINITY]
+console.log(`seed ${first}, ${flags.minutes} minutes`)
+try {
+  while (done < most && performance.now() < end && finds < MOST_FINDS) {
+    const seed = (first + done) % 2 ** 32
+    try {
+      await execute(seed, folder, seed % LOADS === 0 || most === 1)
+    } catch (error) {
+      finds++
+      console.error(`FIND ${finds}: ${(error as Error).message}`)
+    }
+    done++
+    const { rss } = process.memoryUsage()
+    if (done === WARM) size = rss
+    if (rss > size + MOST_GROWTH)
+      throw new Error(`after ${done} executions the process has ${rss} bytes, and had ${size}`)
+  }
+} finally {
+  rmSync(folder, { recursive: true })
+}
+console.log(`${done} executions, ${finds} finds`)
+process.exit(finds === 0 ? 0 : 1)
