@@ -90,6 +90,21 @@ export default {
       to: { path: ENGINE, pathNot: `${ENGINE}index\\.ts$` },
     },
     {
+      name: 'page-by-http',
+      comment:
+        'The page runs in a browser and knows the server by its HTTP API, as any other client; and nobody runs the page.',
+      severity: 'error',
+      from: { path: '^packages/web/src/' },
+      to: { path: '^packages/(?!web/src/)|^node:' },
+    },
+    {
+      name: 'nobody-needs-the-page',
+      comment: 'It is built and given out as files.',
+      severity: 'error',
+      from: { path: '^packages/(?!web/)[^/]+/(src|bin)/' },
+      to: { path: '^packages/web/' },
+    },
+    {
       name: 'compose-chooses',
       comment:
         'Only compose.ts names a concrete queue, store or storage, by import(), so that what is not configured is not loaded.',
@@ -120,9 +135,10 @@ export default {
     },
     {
       name: 'no-dev-dependencies-in-src',
-      comment: 'A development dependency is missing where the package is installed.',
+      comment:
+        'A development dependency is missing where the package is installed. What the page needs is built into it.',
       severity: 'error',
-      from: { path: '^packages/[^/]+/(src|bin)/' },
+      from: { path: '^packages/(?!web/)[^/]+/(src|bin)/' },
       to: { dependencyTypes: ['npm-dev'], dependencyTypesNot: ['type-only'] },
     },
     {

@@ -11,6 +11,7 @@ import { docsRoutes } from './docs.ts'
 import { watchRequests } from './metrics.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationRoutes } from './operations.ts'
+import { pageRoutes } from './page.ts'
 import { answerTo, Problem, sentenceOf } from './problem.ts'
 import { rejectRoutes, replayRoutes } from './rejects.ts'
 import type { App, Context } from './routes.ts'
@@ -101,6 +102,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   rejectRoutes(app, context)
   operationRoutes(app, context, registry)
   docsRoutes(app)
+  pageRoutes(app)
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(request.url)
     const error =

@@ -1,0 +1,110 @@
+import { type ColumnType, DATE_FORMATS, type Problem } from '../file/infer.ts'
+import { texts } from '../texts.ts'
+import type { Column } from './plan.ts'
+
+const TYPES = Object.keys(texts.columns.types) as ColumnType[]
+
+/** Where each column goes, and what it holds. */
+export function ColumnsTable({ columns, edit }: ColumnsProps) {
+  const { columns: words } = texts
+  return (
+    <section className="block">
+      <h2>{words.title}</h2>
+      <p className="hint">{words.lead}</p>
+      {columns.every(({ take }) => !take) && <p className="bad">{words.none}</p>}
+      <table className="columns">
+        <thead>
+          <tr>
+            <th scope="col">
+              <span className="visually-hidden">{words.take}</span>
+            </th>
+            <th scope="col">{words.source}</th>
+            <th scope="col">{words.target}</th>
+            <th scope="col">{words.type}</th>
+            <th scope="col">{words.samples}</th>
+          </tr>
+        </thead>
+        <tbody>
+          {columns.map((column) => (
+            <Row key={column.at} column={column} edit={(part) => edit(column.at, part)} />
+          ))}
+        </tbody>
+      </table>
+    </section>
+  )
+}
+
+interface ColumnsProps {
+  columns: Column[]
+  edit: (index: number, part: Partial<Column>) => void
+}
+
+function Row({ column, edit }: { column: Column; edit: (part: Partial<Column>) => void }) {
+  const { columns: words } = texts
+  const { header, take, target, type, guess, dateFormat, samples, problems } = column
+  return (
+    <tr className={take ? '' : 'left-out'}>
+      <td>
+        <input
+          type="checkbox"
+          aria-label={words.takeOne(header)}
+          checked={take}
+          onChange={(event) => edit({ take: event.target.checked })}
+        />
+      </td>
+      <th scope="row">{header || '–'}</th>
+      <td>
+        <input
+          className={`input ${target === header ? '' : 'changed'}`}
+          aria-label={words.targetOf(header)}
+          value={target}
+          disabled={!take}
+          onChange={(event) => edit({ target: event.target.value })}
+        />
+      </td>
+      <td className="columns-type">
+        <select
+          aria-label={words.typeOf(header)}
+          className={type === 'auto' ? '' : 'changed'}
+          value={type}
+          disabled={!take}
+          onChange={(event) => edit({ type: event.target.value as ColumnType, dateFormat: '' })}
+        >
+          {TYPES.map((one) => (
+            <option key={one} value={one}>
+              {one === 'auto' ? words.auto(words.types[guess]) : words.types[one]}
+            </option>
+          ))}
+        </select>
+        {type === 'date' && (
+          <select
+            aria-label={words.dateFormatOf(header)}
+            value={dateFormat}
+            onChange={(event) => edit({ dateFormat: event.target.value })}
+          >
+            {DATE_FORMATS.map((format) => (
+              <option key={format} value={format === DATE_FORMATS[0] ? '' : format}>
+                {format.replaceAll('%Y', 'YYYY').replaceAll('%m', 'MM').replaceAll('%d', 'DD')}
+              </option>
+            ))}
+          </select>
+        )}
+      </td>
+      <td className="columns-samples">
+        <span className="samples">
+          {samples.map((sample) => (
+            <q key={sample}>{sample}</q>
+          ))}
+        </span>
+        {take && problems.map((problem) => <p key={problem.kind}>{wordsOf(problem)}</p>)}
+      </td>
+    </tr>
+  )
+}
+
+function wordsOf(problem: Problem): string {
+  const { problems, types } = texts.columns
+  return problem.kind === 'mixed'
+    ? problems.mixed(problem.share, types[problem.type], problem.example)
+    : problems[problem.kind]
+}

@@ -1,0 +1,68 @@
+import { useState } from 'react'
+import type { Counts, Status } from '../api.ts'
+import { paths } from '../route.ts'
+import { texts } from '../texts.ts'
+
+const PARTS = ['inserted', 'updated', 'unchanged', 'duplicates', 'rejected'] as const
+
+/** The account of an import in words, and as one bar of what became of its records. */
+export function ReceiptView({ status }: { status: Status }) {
+  const { receipt, rowsProcessed, rowsFailed } = status
+  const counts: Counts | undefined = receipt ?? undefined
+  const sum = counts ? PARTS.reduce((total, part) => total + counts[part], 0) : 0
+  const balances = counts !== undefined && sum === counts.recordsRead
+  return (
+    <section className="panel receipt" aria-label={texts.states[status.status]}>
+      <p className="receipt-words">
+        {counts
+          ? texts.result.sentence(counts as unknown as Record<string, number>)
+          : texts.watch.live(texts.states[status.status], rowsProcessed, rowsFailed)}
+      </p>
+      {counts && counts.recordsRead > 0 && (
+        <>
+          <div className="receipt-bar" aria-hidden="true">
+            {PARTS.map((part) => (
+              <span key={part} className={part} style={{ flexGrow: counts[part] }} hidden={counts[part] === 0} />
+            ))}
+          </div>
+          <ul className="receipt-legend" aria-hidden="true">
+            {PARTS.filter((part) => counts[part] > 0).map((part) => (
+              <li key={part} className={part}>
+                {texts.result.parts[part]}
+              </li>
+            ))}
+          </ul>
+        </>
+      )}
+      <div className="receipt-foot">
+        <p className="hint">
+          {receipt && <span>{texts.result.took(receipt.elapsedMs, receipt.rowsPerSecond)}</span>}
+          {counts && (
+            <span className={balances ? 'good' : 'bad'}>{balances ? texts.result.balances : texts.result.doesNot}</span>
+          )}
+          {status.sameAs && <a href={paths.job(status.sameAs)}>{texts.result.same}</a>}
+        </p>
+        <ShareButton />
+        <a className="button" href={paths.import}>
+          {texts.result.another}
+        </a>
+      </div>
+    </section>
+  )
+}
+
+function ShareButton() {
+  const [shared, setShared] = useState(false)
+  const share = async (): Promise<void> => {
+    await navigator.clipboard.writeText(location.href)
+    setShared(true)
+    setTimeout(() => setShared(false), 3_000)
+  }
+  // Only pages of a safe origin may write to the clipboard.
+  if (!('clipboard' in navigator)) return null
+  return (
+    <button type="button" className="button quiet" onClick={share}>
+      <span role="status">{shared ? texts.result.shared : texts.result.share}</span>
+    </button>
+  )
+}

@@ -1,0 +1,107 @@
+import { useEffect, useState } from 'react'
+import { ApiError, isActive, type RejectError, readRejects, readStatus, type Status } from '../api.ts'
+import { texts } from '../texts.ts'
+import type { LogEntry } from '../upload/transfers.ts'
+
+/** Milliseconds between looks at an upload that goes on. */
+const EVERY_MS = 400
+/** And at one whose server does not answer. */
+const WHEN_LOST_MS = 1_500
+/** Rejects that are counted by code while an upload goes on; the receipt has all of them. */
+const MOST_COUNTED = 2_048
+
+export interface Watched {
+  status: Status | undefined
+  error: ApiError | undefined
+  /** Seconds since the page was opened, and records a second. */
+  speed: { at: number[]; rate: number[] }
+  codes: Record<string, number>
+  counted: number
+  log: LogEntry[]
+  /** Looks at once, and goes on looking. */
+  refresh: () => void
+}
+
+/** An upload, as its server tells of it; looked at until it is over. */
+export function useUpload(uploadId: string): Watched {
+  const [round, setRound] = useState(0)
+  const [watched, setWatched] = useState<Omit<Watched, 'refresh'>>(NOTHING)
+
+  // biome-ignore lint/correctness/useExhaustiveDependencies: another round looks again
+  useEffect(() => {
+    const gone = new AbortController()
+    let timer: ReturnType<typeof setTimeout> | undefined
+    let after = 0
+    const counts: Record<string, number> = {}
+    let counted = 0
+
+    const look = async (): Promise<void> => {
+      let wait = EVERY_MS
+      try {
+        const status = await readStatus(uploadId, gone.signal)
+        if (counted < MOST_COUNTED && status.rowsFailed > counted && status.status === 'processing') {
+          const { rejects } = await readRejects(uploadId, after, 256)
+          for (const { errors } of rejects) add(counts, errors)
+          counted += rejects.length
+          after = rejects.at(-1)?.record ?? after
+        }
+        if (gone.signal.aborted) return
+        setWatched((old) => ({ ...next(old, status), codes: { ...counts }, counted }))
+        if (!isActive(status.status)) return
+      } catch (error) {
+        if (!(error instanceof ApiError) || gone.signal.aborted) return
+        setWatched((old) => ({ ...old, error, log: noted(old, error.status === 0 ? 'offline' : undefined) }))
+        if (error.status !== 0 && error.status !== 503) return
+        wait = WHEN_LOST_MS
+      }
+      timer = setTimeout(look, wait)
+    }
+    void look()
+    return () => {
+      gone.abort()
+      clearTimeout(timer)
+    }
+  }, [uploadId, round])
+
+  return { ...watched, refresh: () => setRound((n) => n + 1) }
+}
+
+const NOTHING: Omit<Watched, 'refresh'> = {
+  status: undefined,
+  error: undefined,
+  speed: { at: [], rate: [] },
+  codes: {},
+  counted: 0,
+  log: [],
+}
+
+type Event = 'offline' | 'online' | 'processing' | 'completed' | 'failed' | 'cancelled'
+
+function noted({ log }: Pick<Watched, 'log'>, event: Event | undefined): LogEntry[] {
+  if (event === undefined) return log
+  const text = texts.watch.events[event]
+  return log.at(-1)?.text === text ? log : [...log, { at: Date.now(), text }]
+}
+
+let lastLook = { uploadId: '', time: 0, rows: 0 }
+
+function next(old: Omit<Watched, 'refresh'>, status: Status): Omit<Watched, 'refresh'> {
+  const time = performance.now() / 1000
+  let { speed, log } = old
+  if (old.error) log = noted({ log }, 'online')
+  if (old.status?.status !== status.status && status.status !== 'receiving' && status.status !== 'uploaded')
+    log = noted({ log }, status.status)
+  if (lastLook.uploadId !== status.uploadId) lastLook = { uploadId: status.uploadId, time, rows: status.rowsProcessed }
+  const moved = status.rowsProcessed - lastLook.rows
+  // Batches come in steps; over less than a second their rate would jump.
+  if (status.status !== 'receiving' && moved >= 0 && time - lastLook.time >= (speed.at.length === 0 ? 0.2 : 0.8)) {
+    const rate = moved / (time - lastLook.time)
+    lastLook = { uploadId: status.uploadId, time, rows: status.rowsProcessed }
+    speed = { at: [...speed.at, time], rate: [...speed.rate, rate] }
+  }
+  return { ...old, status, error: undefined, speed, log }
+}
+
+function add(counts: Record<string, number>, [first]: RejectError[]): void {
+  if (first) counts[first.code] = (counts[first.code] ?? 0) + 1
+}
