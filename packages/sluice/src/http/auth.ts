@@ -1,6 +1,7 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
+import type { IncomingHttpHeaders } from 'node:http'
 import { isIP } from 'node:net'
-import type { FastifyInstance, FastifyRequest } from 'fastify'
+import type { FastifyInstance } from 'fastify'
 import type { ApiKey } from '../api-key.ts'
 import { isLoopback, type ServiceConfig } from '../service-config.ts'
 import { Problem } from './problem.ts'
@@ -26,12 +27,12 @@ export function guard(app: FastifyInstance, config: Guarded): void {
   app.addHook('onRequest', async (request) => {
     refuseForeignPages(request, config)
     if (config.apiKeys.length === 0 || request.routeOptions.config.open) return
-    request.apiKey = keyOf(request, config.apiKeys)
+    request.apiKey = keyOf(request.headers.authorization, config.apiKeys)
   })
 }
 
-function keyOf(request: FastifyRequest, keys: ApiKey[]): ApiKey {
-  const { authorization } = request.headers
+/** The key that an Authorization header shows. @throws Problem 401 */
+export function keyOf(authorization: string | undefined, keys: ApiKey[]): ApiKey {
   const challenge = { headers: { 'www-authenticate': 'Bearer realm="sluice"' } }
   if (authorization === undefined) {
     throw new Problem(401, 'This call needs a key: send Authorization: Bearer KEY', challenge)
@@ -58,8 +59,12 @@ function findKey(keys: ApiKey[], token: string): ApiKey | undefined {
  * A browser sends what a foreign page asks for from wherever it stands, behind firewalls too. Without keys nothing else tells its
  * requests from the user's own, so the page is looked at: by `Origin` and `Sec-Fetch-Site` (CSRF), and by the name that the
  * server was called by, which a page can only make its own by DNS rebinding.
+ * @throws Problem 400, 403
  */
-function refuseForeignPages({ headers, method }: FastifyRequest, config: Guarded): void {
+export function refuseForeignPages(
+  { headers, method }: { headers: IncomingHttpHeaders; method: string },
+  config: Guarded,
+): void {
   const { host, origin } = headers
   if (host === undefined) throw new Problem(400, 'The request has no Host header')
   if (config.apiKeys.length === 0 && !isOwnHost(host, config)) {

@@ -6,6 +6,7 @@ import rateLimit from '@fastify/rate-limit'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { withoutPassword } from '../config.ts'
+import { serveLive } from '../live/live.ts'
 import { guard } from './auth.ts'
 import { docsRoutes } from './docs.ts'
 import { watchRequests } from './metrics.ts'
@@ -103,6 +104,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   operationRoutes(app, context, registry)
   docsRoutes(app)
   pageRoutes(app)
+  serveLive(app, { config, service })
   app.setNotFoundHandler((request, reply) => {
     const allowed = methodsOf(request.url)
     const error =

@@ -21,7 +21,14 @@ import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
 import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
-import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
+import {
+  isOver,
+  type Upload,
+  type UploadProgress,
+  type UploadRequest,
+  type UploadStart,
+  type UploadState,
+} from './upload.ts'
 import { createUploadTable } from './upload-table.ts'
 import { sourceName, tableOf, Uploads } from './uploads.ts'
 
@@ -61,7 +68,6 @@ const SWEEP_MS = 5_000
 const STORAGE_SWEEP_MS = 3_600_000
 /** Milliseconds between two looks of somebody who waits. */
 const LOOK_MS = 100
-const OVER = new Set<UploadState>(['completed', 'failed', 'cancelled'])
 
 /**
  * Uploads and their jobs, for the HTTP server. Errors are SluiceErrors; an upload that is not there or not the viewer's is undefined,
@@ -222,6 +228,11 @@ export class JobService {
     return this.#uploads.list({ ...query, owner: viewer, limit: Math.min(Math.max(limit, 1), 500) })
   }
 
+  /** How far uploads are, by their id; those that are not there are missing. Whose they are is for the caller to look at. */
+  progress(uploadIds: string[]): Promise<Map<string, UploadProgress>> {
+    return this.#uploads.progress(uploadIds)
+  }
+
   /** Of a completed upload. @throws SluiceError SLUICE_JOB */
   async receipt(upload: Upload): Promise<Receipt> {
     return receiptOf(upload, await this.#uploads.jobs.rejectCounts(upload.uploadId))
@@ -233,7 +244,7 @@ export class JobService {
     for (;;) {
       const upload = await this.#uploads.read(uploadId)
       if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
-      if (OVER.has(upload.state)) return upload
+      if (isOver(upload.state)) return upload
       if (ended.aborted) throw new SluiceError('SLUICE_INTERRUPTED', `Nobody waits for upload ${uploadId} any more`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, LOOK_MS)

@@ -21,6 +21,11 @@ import type { Job, LoadOptions } from '@sluice/engine'
  */
 export type UploadState = 'receiving' | 'uploaded' | 'processing' | 'completed' | 'failed' | 'cancelled'
 
+/** Whether nothing happens to it any more unless somebody asks for it. */
+export function isOver(state: UploadState): boolean {
+  return state === 'completed' || state === 'failed' || state === 'cancelled'
+}
+
 /** How an upload is to be loaded: resolved when it is accepted, so that a profile that changes later changes no retry. JSON throughout. */
 export type UploadOptions = Pick<
   LoadOptions,
@@ -86,4 +91,19 @@ export interface Upload {
   createdAt: string
   /** Its row of `ingestion_jobs`: counters, error, times. Null in the state `receiving`. */
   job: Job | null
+}
+
+/** How far an upload is: what is committed, as one statement saw it. */
+export interface UploadProgress {
+  uploadId: string
+  owner: string | null
+  status: UploadState
+  rowsProcessed: number
+  rowsFailed: number
+  /** 0 until the end where all rows are published at once. */
+  inserted: number
+  bytesCommitted: number
+  bytesTotal: number | null
+  /** Between the first batch and the last change of the job, in ms by the clock of the database. */
+  elapsedMs: number
 }

@@ -1,5 +1,5 @@
 import { type Database, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
-import type { Upload, UploadRequest, UploadStart, UploadState } from './upload.ts'
+import type { Upload, UploadProgress, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
 type Value = string | number | bigint | boolean | null | Uint8Array
 type Row = Record<string, Value>
@@ -19,6 +19,9 @@ const OVER = `j.job_id IS NOT NULL AND j.status IN ('COMPLETED', 'FAILED', 'CANC
 const FROM = 'FROM sluice_uploads u LEFT JOIN ingestion_jobs j ON j.job_id = u.upload_id'
 const COLUMNS = `u.upload_id, u.owner, u.mode, u.file_name, u.object_key, u.bytes AS upload_bytes, u.sha256 AS upload_sha256, u.request,
   u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at`
+
+/** Ids in one statement. */
+const PAGE = 500
 
 /** What `create` found. */
 export type Created = 'created' | { existing: Upload }
@@ -148,6 +151,23 @@ export class Uploads {
     return { uploads, next: last ? Buffer.from(`${last.createdAt} ${last.uploadId}`).toString('base64url') : null }
   }
 
+  /** How far these uploads are, by their id. */
+  async progress(uploadIds: string[]): Promise<Map<string, UploadProgress>> {
+    const found = new Map<string, UploadProgress>()
+    for (let at = 0; at < uploadIds.length; at += PAGE) {
+      const page = uploadIds.slice(at, at + PAGE)
+      const list = page.map((_, i) => `$${i + 2}`).join(', ')
+      const rows = await this.#run(
+        `SELECT u.upload_id, u.owner, u.bytes, ${this.#isPublishedAtOnce()} AS at_once, j.status, j.records_read, j.rejected,
+           j.inserted, j.bytes_committed, j.bytes_total, j.started_at, j.updated_at
+           ${FROM} WHERE u.upload_id IN (${list}) AND NOT (${this.#expired('$1')})`,
+        [this.#ttlSeconds, ...page],
+      )
+      for (const row of rows) found.set(String(row['upload_id']), progressOf(row))
+    }
+    return found
+  }
+
   /**
    * Marks an upload of which nothing is loaded COMPLETED, because `sameAs` had loaded its content.
    * @throws SluiceError SLUICE_JOB when it was cancelled meanwhile
@@ -260,6 +280,15 @@ export class Uploads {
     return `(${OVER} AND j.updated_at < ${this.#ago(place)}) OR (u.received_at IS NOT NULL AND j.job_id IS NULL)`
   }
 
+  /** SQL: whether the rows wait beside the table until all are there. */
+  #isPublishedAtOnce(): string {
+    const [atomic, mode] =
+      this.#database.kind === 'postgres'
+        ? [`u.request #>> '{options,atomic}' = 'true'`, `u.request #>> '{options,mode}'`]
+        : [`u.request ->> '$.options.atomic'`, `u.request ->> '$.options.mode'`]
+    return `CASE WHEN ${atomic} OR ${mode} = 'replace' THEN 1 ELSE 0 END`
+  }
+
   /** SQL: the time that lies the seconds in `place` back. */
   #ago(place: string): string {
     return this.#database.kind === 'postgres'
@@ -270,6 +299,24 @@ export class Uploads {
   /** In whole milliseconds, as times travel: a page's last time must be found again. */
   #now(): string {
     return this.#database.kind === 'postgres' ? `date_trunc('milliseconds', now())` : this.#database.now
+  }
+}
+
+function progressOf(row: Row): UploadProgress {
+  const count = (name: string) => Number(row[name] ?? 0)
+  const time = (name: string) => (row[name] === null ? null : new Date(row[name] as string).getTime())
+  const status = row['status'] === null ? 'receiving' : STATES[row['status'] as Job['status']]
+  const total = row['bytes'] ?? row['bytes_total'] ?? null
+  return {
+    uploadId: String(row['upload_id']),
+    owner: String(row['owner']) || null,
+    status,
+    rowsProcessed: count('records_read'),
+    rowsFailed: count('rejected'),
+    inserted: Number(row['at_once']) === 1 && status !== 'completed' ? 0 : count('inserted'),
+    bytesCommitted: count('bytes_committed'),
+    bytesTotal: total === null ? null : Number(total),
+    elapsedMs: Math.max(0, (time('updated_at') ?? 0) - (time('started_at') ?? Number.POSITIVE_INFINITY)),
   }
 }
 
