@@ -1,6 +1,6 @@
 /**
  * `npm test`: every test of every package, on real servers. `--unit`: only the files that need no server and are quick.
- * Words after `--` choose files by their path: `npm test -- postgres`.
+ * Words after `--` choose files by their path: `npm test -- postgres`. `--reporter FILE`: one more reporter of node:test.
  *
  * A test file that needs a service has the service's name as a word of its own name: `copy.postgres.test.ts`,
  * `postgres-types.test.ts`. The services that the chosen files need are found, installed or started here. Files whose
@@ -18,7 +18,7 @@ import { SERVICES, type Service } from './services.ts'
 const TIMEOUT = process.env.SLUICE_TORTURE === '1' ? 3_600_000 : 120_000
 
 const { values: flags, positionals: words } = parseArgs({
-  options: { unit: { type: 'boolean', default: false } },
+  options: { unit: { type: 'boolean', default: false }, reporter: { type: 'string' } },
   allowPositionals: true,
 })
 
@@ -102,6 +102,11 @@ async function startServices(): Promise<boolean> {
 
 async function run(): Promise<number> {
   const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism()}`]
+  if (flags.reporter) {
+    for (const reporter of ['spec', flags.reporter]) {
+      options.push(`--test-reporter=${reporter}`, '--test-reporter-destination=stdout')
+    }
+  }
   const runner = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'inherit', 'inherit'] })
   const [code] = await once(runner, 'exit')
   return code ?? 1

@@ -35,7 +35,7 @@ async function query(text: string): Promise<Record<string, unknown>[]> {
   }
 }
 
-test(`the server is restarted with -m immediate, ${CRASHES} times during one load (seed ${SEED})`, async () => {
+test(`the server is restarted with -m immediate, ${CRASHES} times during one load (seed ${SEED})`, async (t) => {
   const random = new Random(SEED)
   const again: string[] = []
   let crashes = 0
@@ -63,6 +63,7 @@ test(`the server is restarted with -m immediate, ${CRASHES} times during one loa
   const { inserted, rejected } = await receipt
   assert.deepEqual([inserted, rejected], [ROWS, 0])
   assert.ok(again.length > 0)
+  t.diagnostic(`${crashes} crashes`)
   const [row] = await query('SELECT count(*)::int AS n, count(DISTINCT id)::int AS ids FROM crashed')
   assert.deepEqual([row!.n, row!.ids], [ROWS, ROWS])
 })

@@ -78,7 +78,7 @@ test('one byte at a time, with a seed', async () => {
   await assertSmallLoad(sql, 'in pieces')
 })
 
-test('connections that break after any number of bytes, either way', async () => {
+test('connections that break after any number of bytes, either way', async (t) => {
   const random = new Random(SEED)
   for (let i = 0; i < (LONG ? 300 : 12); i++) {
     await client.query('DROP TABLE IF EXISTS t, ingestion_jobs, ingestion_checkpoints, failed_imports')
@@ -89,6 +89,7 @@ test('connections that break after any number of bytes, either way', async () =>
     await watched().receipt
     await assertSmallLoad(sql, `after ${bytes} bytes of the ${from} (seed ${SEED})`)
   }
+  t.diagnostic(`${LONG ? 300 : 12} cut connections`)
 })
 
 test('the lost answer to COMMIT is settled by the checkpoint, not by inserting again', async () => {

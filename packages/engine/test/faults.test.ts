@@ -65,7 +65,7 @@ async function sweep(place: string, each: (nth: number, path: string) => Promise
 const PLACES = ['sqlite-query', 'before-begin', 'after-rows', 'before-commit', 'after-commit']
 
 for (const place of PLACES) {
-  test(`${place}: a transient error at the N-th, for every N, costs a retry and nothing else`, async () => {
+  test(`${place}: a transient error at the N-th, for every N, costs a retry and nothing else`, async (t) => {
     const count = await sweep(place, async (nth, path) => {
       const { error, notices } = await loadWith(`${place}:${nth}=transient`, path)
       assert.equal(error, undefined, `${nth}: ${error?.stack}`)
@@ -74,9 +74,10 @@ for (const place of PLACES) {
       return notices.some((notice) => notice.includes('trying again'))
     })
     assert.ok(count >= 3, `reached ${count} times`)
+    t.diagnostic(`${count} failed operations`)
   })
 
-  test(`${place}: any other error from the N-th on, for every N, leaves what the next run goes on with`, async () => {
+  test(`${place}: any other error from the N-th on, for every N, leaves what the next run goes on with`, async (t) => {
     const count = await sweep(place, async (nth, path) => {
       const { error } = await loadWith(`${place}:${nth}+=error`, path)
       const done = error === undefined
@@ -94,5 +95,6 @@ for (const place of PLACES) {
       return !done
     })
     assert.ok(count >= 3, `reached ${count} times`)
+    t.diagnostic(`${count} failed operations`)
   })
 }

@@ -64,7 +64,7 @@ async function assertNoConnection(what: string): Promise<void> {
 
 for (const passed of [false, true]) {
   const how = passed ? 'arrives but is not answered' : 'does not arrive'
-  test(`the N-th message ${how}, for every N: one call loads everything`, async () => {
+  test(`the N-th message ${how}, for every N: one call loads everything`, async (t) => {
     for (let nth = passed ? 1 : 2; nth <= messages; nth += STEP) {
       await startOver()
       proxy.faults = { cutAt: { message: proxy.messages + nth, passed } }
@@ -73,10 +73,11 @@ for (const passed of [false, true]) {
       await assertSmallLoad(sql, `message ${nth}`)
       await assertNoConnection(`message ${nth}`)
     }
+    t.diagnostic(`${Math.ceil(messages / STEP)} lost messages`)
   })
 }
 
-test('every message from the N-th on is lost, for every N: the next call goes on', async () => {
+test('every message from the N-th on is lost, for every N: the next call goes on', async (t) => {
   for (let nth = 1; nth <= messages; nth += STEP) {
     await startOver()
     const first = proxy.messages
@@ -96,4 +97,5 @@ test('every message from the N-th on is lost, for every N: the next call goes on
     await assertSmallLoad(sql, `from message ${nth} on`)
     await assertNoConnection(`from message ${nth} on`)
   }
+  t.diagnostic(`${Math.ceil(messages / STEP)} lost messages`)
 })

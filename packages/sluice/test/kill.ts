@@ -78,7 +78,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
       assert.equal(JSON.parse(stdout).inserted, inserted)
     })
 
-    test('at every failpoint, one after the other', async () => {
+    test('at every failpoint, one after the other', async (t) => {
       for (const point of FAILPOINTS) {
         const { signal, stderr } = await sluice(command('t_points'), {
           cwd: folder,
@@ -88,6 +88,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
         assert.equal(signal, 'SIGKILL', `${point}: ${stderr}`)
       }
       await finish('t_points')
+      t.diagnostic(`${FAILPOINTS.length} kills`)
     })
 
     test('a process that is stopped past its lease, and wakes, commits nothing more', async () => {
@@ -126,7 +127,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
       else await finish('t_two')
     })
 
-    test(`at ${KILLS} random times`, async () => {
+    test(`at ${KILLS} random times`, async (t) => {
       for (let kills = 0, round = 0; kills < KILLS; round++) {
         const table = `t_random_${round}`
         const jobs = `SELECT status, records_read FROM ingestion_jobs WHERE target_table = '${table}'`
@@ -146,6 +147,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
         else await finish(table)
         await target.query(`DROP TABLE ${table}`)
       }
+      t.diagnostic(`${KILLS} kills`)
     })
   })
 }
