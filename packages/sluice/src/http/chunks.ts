@@ -1,4 +1,3 @@
-import { Buffer } from 'node:buffer'
 import type { Readable } from 'node:stream'
 
 /** Bytes that may wait between the socket and who takes them, besides those of the socket. */
@@ -52,24 +51,5 @@ export async function* chunksOf(stream: Readable, signal?: AbortSignal): AsyncGe
     signal?.removeEventListener('abort', onAbort)
     stream.off('data', onData).off('end', onEnd).off('error', onError).off('close', onClose)
     stream.pause()
-  }
-}
-
-/**
- * Passes on chunks of a request, and frees each when the next one is asked for. Every chunk has memory of its own outside the
- * JavaScript heap, of which V8 sees little: left to it, 400 MB of uploads brought 34 collections of the whole heap, a quarter of the
- * time of the thread, and up to 30 MB of garbage.
- */
-export async function* releasing(chunks: AsyncIterable<Buffer>): AsyncGenerator<Buffer, void, void> {
-  for await (const chunk of chunks) {
-    yield chunk
-    const { buffer, byteOffset, length } = chunk
-    // A part of a form is made of slices: with the last one of a chunk all of them are used up. What Node cuts out of its pool is shared.
-    if (
-      buffer instanceof ArrayBuffer &&
-      buffer.byteLength > Buffer.poolSize &&
-      byteOffset + length === buffer.byteLength
-    )
-      buffer.transfer(0)
   }
 }

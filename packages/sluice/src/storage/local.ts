@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto'
-import { createReadStream } from 'node:fs'
 import { type FileHandle, mkdir, open, readdir, rename, rm, stat } from 'node:fs/promises'
 import { dirname, join, sep } from 'node:path'
 import { SluiceError } from '@sluice/engine'
@@ -89,8 +88,8 @@ class LocalStorage implements ObjectStorage {
     if (fromByte >= found.bytes) return
     let at = fromByte
     try {
-      const options = { start: fromByte, end: found.bytes - 1, highWaterMark: CHUNK_BYTES, ...(signal && { signal }) }
-      for await (const chunk of createReadStream(path, options)) {
+      for await (const chunk of piecesOf(path, fromByte, found.bytes)) {
+        signal?.throwIfAborted()
         at += chunk.length
         yield chunk
       }
@@ -160,6 +159,30 @@ class LocalStorage implements ObjectStorage {
     return new SluiceError('SLUICE_STORAGE', `The folder ${this.label} cannot ${what}: ${(cause as Error).message}`, {
       cause,
     })
+  }
+}
+
+/** The bytes of a file, in two buffers in turn: while one is worked on, the other one is filled. */
+async function* piecesOf(path: string, from: number, to: number): AsyncGenerator<Uint8Array, void, void> {
+  await using file = await open(path)
+  const buffers = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)] as const
+  const readInto = (buffer: Buffer, at: number) => file.read(buffer, 0, Math.min(CHUNK_BYTES, to - at), at)
+  let [at, turn] = [from, 0]
+  let reading = readInto(buffers[0], at)
+  try {
+    for (;;) {
+      const { bytesRead, buffer } = await reading
+      if (bytesRead === 0) return
+      at += bytesRead
+      turn = 1 - turn
+      reading = readInto(buffers[turn as 0 | 1], at)
+      // Its error is told when it is waited for.
+      reading.catch(() => undefined)
+      yield buffer.subarray(0, bytesRead)
+    }
+  } finally {
+    // The file must not be closed under a read.
+    await reading.catch(() => undefined)
   }
 }
 

@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { SluiceError } from '@sluice/engine'
-import { freeing } from './spent-buffers.ts'
+import { freeing, releasing } from './spent-buffers.ts'
 import type { ObjectStorage, StoredObject } from './storage.ts'
 import { Tally } from './tally.ts'
 
@@ -109,7 +109,7 @@ class S3Storage implements ObjectStorage {
       try {
         version ??= await this.#versionOf(key, signal)
         if (at >= version.bytes) return
-        for await (const chunk of this.#download(key, at, version.etag, signal)) {
+        for await (const chunk of releasing(this.#download(key, at, version.etag, signal))) {
           at += chunk.length
           if (at > version.bytes) throw new SluiceError('SLUICE_SOURCE_READ', `${key} has more bytes than it had`)
           yield chunk

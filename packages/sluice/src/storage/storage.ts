@@ -30,7 +30,7 @@ export interface ObjectStorage {
   ): Promise<{ bytes: number; sha256: string }>
   /**
    * The bytes of an object from an offset on. A stream that breaks is opened again behind what was given out; a short one is an
-   * error, never an end. An aborted signal ends it with SLUICE_INTERRUPTED.
+   * error, never an end. A chunk stays as it is only until the next one is asked for. An aborted signal ends it with SLUICE_INTERRUPTED.
    * @throws SluiceError SLUICE_SOURCE_NOT_FOUND, SLUICE_SOURCE_CHANGED when the object is replaced meanwhile, SLUICE_SOURCE_READ
    */
   read(key: string, fromByte: number, signal?: AbortSignal): AsyncIterable<Uint8Array>
