@@ -5,7 +5,13 @@ import type { TableName } from './write/database.ts'
 import { STAGING_PREFIX } from './write/staging.ts'
 
 /** Sluice's own tables, in whichever schema. */
-const OWN_TABLES = new Set(['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports', 'sluice_uploads'])
+const OWN_TABLES = new Set([
+  'ingestion_jobs',
+  'ingestion_checkpoints',
+  'failed_imports',
+  'sluice_uploads',
+  'sluice_webhooks',
+])
 
 /**
  * The table that the rejects of a job go into.

@@ -6,6 +6,8 @@ import { patient } from './jobs/patient-database.ts'
 import { JobService } from './jobs/service.ts'
 import type { ServiceConfig, StoragePlace } from './service-config.ts'
 import type { ObjectStorage } from './storage/storage.ts'
+import { AddressGuard } from './webhook/address-guard.ts'
+import { Courier } from './webhook/courier.ts'
 
 /**
  * The only file that names a concrete storage or queue. Each is imported when it is chosen, so that nothing is loaded, and nothing
@@ -60,11 +62,14 @@ export async function startService(config: ServiceConfig, log: Logger): Promise<
   const { InProcessQueue } = await import('./queue/in-process.ts')
   const queue = new InProcessQueue()
   const pieces = await openPieces(config)
+  const guard = new AddressGuard(config.webhookAllow)
+  const courier = new Courier({ database, guard, secrets: config.webhookSecrets, log })
   const jobs = new JobService({
     database,
     databaseUrl,
     storage,
     queue,
+    courier,
     pieces,
     log,
     statusTtlSeconds,

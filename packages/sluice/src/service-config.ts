@@ -36,7 +36,7 @@ export interface ServiceConfig {
   uploadTtlSeconds: number
   profilesFolder: string | null
   defaultProfile: string | null
-  /** Secrets that sign webhooks, the first one for new ones. */
+  /** Secrets that sign webhooks, each of them. Empty: they are not signed. */
   webhookSecrets: string[]
   /** Hosts, `host:port` and networks that webhooks may go to although they are private. */
   webhookAllow: string[]
@@ -184,7 +184,8 @@ function originsOf(text: string): string[] | undefined {
 
 function secretsOf(text: string): string[] | undefined {
   const secrets = text.split(/\s+/)
-  return secrets.every((secret) => /^(?:whsec_)?[A-Za-z0-9+/]+={0,2}$/.test(secret)) ? secrets : undefined
+  const base64 = /^(?:whsec_)?(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{4})$/
+  return secrets.every((secret) => base64.test(secret)) ? secrets : undefined
 }
 
 function networksOf(text: string): string[] | undefined {

@@ -8,6 +8,7 @@ import { REASONS } from '../../engine/src/reject/messages.ts'
 import { REJECT_CODES } from '../../engine/src/reject/reject.ts'
 import { FIELD_TYPES, TRANSFORMS } from '../../engine/src/schema/field.ts'
 import { createUploadTable } from '../src/jobs/upload-table.ts'
+import { createWebhookTable } from '../src/webhook/outbox.ts'
 import { anchors, links, page, pages, quoted, ROOT, section, tableRows } from './documents.ts'
 import { sluice, temporaryFolder } from './sluice.ts'
 
@@ -74,6 +75,7 @@ test('docs/reference/tables.md has every table and column, in their order', asyn
   const database = await openDatabase(`sqlite:${path}`)
   await createTables(database, database.kind)
   await createUploadTable(database)
+  await createWebhookTable(database)
   await database.close()
   const text = page('docs/reference/tables.md')
   using db = new DatabaseSync(path, { readOnly: true })

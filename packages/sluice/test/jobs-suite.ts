@@ -30,8 +30,14 @@ export function jobsSuite(place: () => Promise<Place>): void {
   let service: Awaited<ReturnType<typeof startService>>
 
   before(async () => {
-    const common = { statusTtlSeconds: 604_800, concurrency: 3, maxUploadBytes: 2 ** 30 }
-    config = { ...(await place()), ...common } as ServiceConfig
+    const common = {
+      webhookSecrets: [],
+      webhookAllow: [],
+      statusTtlSeconds: 604_800,
+      concurrency: 3,
+      maxUploadBytes: 2 ** 30,
+    }
+    config = { ...(await place()), ...common } as Partial<ServiceConfig> as ServiceConfig
     service = await startService(config, log)
     jobs = service.jobs
   })

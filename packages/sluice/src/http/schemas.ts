@@ -71,6 +71,26 @@ export const Accepted = Type.Object(
 export const STATES = ['receiving', 'uploaded', 'processing', 'completed', 'failed', 'cancelled'] as const
 export const State = Type.Unsafe<(typeof STATES)[number]>({ type: 'string', enum: [...STATES] })
 
+const Webhook = Type.Object(
+  {
+    webhookId: Type.String({ description: 'The `webhook-id` of every try' }),
+    state: Type.Unsafe<'waiting' | 'due' | 'delivered' | 'failed' | 'disabled'>({
+      type: 'string',
+      enum: ['waiting', 'due', 'delivered', 'failed', 'disabled'],
+    }),
+    nextTryAt: time('While it is due'),
+    tries: Type.Array(
+      Type.Object({
+        at: Type.String({ format: 'date-time' }),
+        ms: Type.Number({ minimum: 0, description: 'How long it took' }),
+        status: Type.Optional(Type.Integer({ description: 'Of the answer' })),
+        error: Type.Optional(Type.String({ description: 'Why there was no answer' })),
+      }),
+    ),
+  },
+  { title: 'Webhook' },
+)
+
 export const Status = Type.Object(
   {
     uploadId: Type.String(),
@@ -90,6 +110,7 @@ export const Status = Type.Object(
     sameAs: Type.Optional(
       Type.String({ description: 'The upload that had brought the same content, so that nothing was loaded' }),
     ),
+    webhooks: Type.Optional(Type.Array(Webhook, { description: 'With a callbackUrl: one for each end of the upload' })),
     receipt: Type.Optional(Receipt),
   },
   { title: 'Status' },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { type LoadOptions, parseTableSchema, SluiceError, targetName } from '@sluice/engine'
 import { type Static, Type } from 'typebox'
 import type { ApiKey } from '../api-key.ts'
@@ -5,6 +6,7 @@ import * as read from '../cli/values.ts'
 import type { UploadOptions, UploadRequest } from '../jobs/upload.ts'
 import { readProfile } from '../profile.ts'
 import type { ServiceConfig } from '../service-config.ts'
+import { AddressGuard } from '../webhook/address-guard.ts'
 import { Problem } from './problem.ts'
 
 const text = (description: string, limits: object = {}) => Type.Optional(Type.String({ description, ...limits }))
@@ -44,7 +46,10 @@ export const Settings = Type.Object(
     skip: list('Headers that are not loaded'),
     set: list('`column=value`, the same in every row'),
     provenance: flag('Add the columns `_job`, `_file` and `_line`'),
-    unknownColumns: word(['reject', 'ignore'], 'Columns that the table has not. Default: `reject`, the upload'),
+    unknownColumns: word(
+      ['reject', 'ignore', 'metadata'],
+      'Columns that the table has not. Default: `reject`, the upload',
+    ),
     key: text('Key columns, `a,b`. Default: the primaryKey of the schema'),
     onConflict: word(['reject', 'skip', 'update'], 'A record whose key is taken. Default: `reject`'),
     dedupe: word(['none', 'key', 'content'], 'Load equal records once, by their key or their content. Default: `none`'),
@@ -76,7 +81,10 @@ const FREE: (keyof Settings)[] = [
   'limit',
 ]
 
-type Rules = Pick<ServiceConfig, 'profilesFolder' | 'defaultProfile'>
+/** How long an upload waits for the address of its callbackUrl, in ms. */
+const RESOLVE_MS = 2_000
+
+type Rules = Pick<ServiceConfig, 'profilesFolder' | 'defaultProfile' | 'webhookAllow'>
 
 /**
  * Makes an upload's request of its settings: reads the profile, and judges whether the key may load into the table.
@@ -105,7 +113,7 @@ export async function uploadRequest(
     fileName: fileName ?? 'body',
     options: { ...options, table },
     force: settings.force ?? false,
-    callbackUrl: callbackOf(settings.callbackUrl),
+    callbackUrl: await callbackOf(settings.callbackUrl, rules),
   }
 }
 
@@ -144,12 +152,19 @@ function judgeTable(given: string | undefined, name: string, key: ApiKey | null)
   return table
 }
 
-/** Whether deliveries there are allowed is judged where they are made. */
-function callbackOf(url: string | undefined): string | null {
+/** What a name leads to is looked at again when it is called. @throws Problem; SluiceError SLUICE_USAGE for an address that is not public */
+async function callbackOf(url: string | undefined, { webhookAllow }: Rules): Promise<string | null> {
   if (url === undefined) return null
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (!(parsed && /^https?:$/.test(parsed.protocol)) || parsed.username !== '' || parsed.password !== '') {
     throw new Problem(400, 'callbackUrl is no http:// or https:// URL, or holds a password')
+  }
+  const patience = delay(RESOLVE_MS, undefined, { ref: false })
+  try {
+    await Promise.race([new AddressGuard(webhookAllow).addresses(parsed), patience])
+  } catch (error) {
+    // A name that cannot be resolved now is no reason to refuse a file; nothing is sent to it before it can be.
+    if (error instanceof SluiceError) throw error
   }
   return parsed.href
 }

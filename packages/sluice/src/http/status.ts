@@ -82,7 +82,7 @@ export function statusRoutes(app: App, { service }: Context): void {
   )
 }
 
-/** @param whole with the receipt, where there is one: that takes a look at the rejects */
+/** @param whole with the receipt and the webhooks, where there are any: that takes a look at the rejects, and at these */
 async function statusOf(service: JobService, upload: Upload, whole: boolean): Promise<Status> {
   const { job, state, request } = upload
   const bytesCommitted = job?.bytesCommitted ?? 0
@@ -103,6 +103,7 @@ async function statusOf(service: JobService, upload: Upload, whole: boolean): Pr
     startedAt: job?.startedAt ?? null,
     completedAt: job?.completedAt ?? null,
     ...(upload.sameAs !== null && { sameAs: upload.sameAs }),
+    ...(whole && request?.callbackUrl && { webhooks: await service.webhooks(upload.uploadId) }),
     ...(whole && state === 'completed' && { receipt: toReceipt(await service.receipt(upload)) }),
   }
 }

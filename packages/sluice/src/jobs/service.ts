@@ -17,6 +17,8 @@ import type { Logger } from 'pino'
 import { withoutPassword } from '../config.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
+import type { Courier } from '../webhook/courier.ts'
+import { createWebhookTable, type WebhookLog } from '../webhook/outbox.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
@@ -51,6 +53,8 @@ export interface JobServiceOptions {
   databaseUrl: string
   storage: ObjectStorage
   queue: Queue
+  /** Tells who asked for it that uploads are over. */
+  courier: Courier
   /** Keeps the pieces of resumable uploads, where the storage keeps its objects. */
   pieces: DataStore
   log: Logger
@@ -100,10 +104,12 @@ export class JobService {
     const { database, queue, concurrency } = this.#options
     await createTables(database, database.kind)
     await createUploadTable(database)
+    await createWebhookTable(database)
     await this.check()
     await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
     await this.#sweep()
     this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS)
+    this.#options.courier.start()
   }
 
   /** Takes no more, lets running loads commit what is in flight; staged ones go on with the next start. */
@@ -111,6 +117,7 @@ export class JobService {
     clearInterval(this.#timer)
     this.#stopping.abort(new SluiceError('SLUICE_INTERRUPTED', 'The server is stopping'))
     await this.#options.queue.close()
+    await this.#options.courier.stop()
     await Promise.allSettled(this.#receiving)
     await this.resumable.settled()
     await this.#sweeping
@@ -192,6 +199,7 @@ export class JobService {
       if (upload.state !== 'failed' || this.#running.has(upload.uploadId)) throw taken(upload)
       uploadId = upload.uploadId
     }
+    if (request.callbackUrl) await this.#options.courier.outbox.expect(uploadId, request.callbackUrl)
     return this.#whileReceiving(async () => {
       const own = new AbortController()
       this.#running.set(uploadId, own)
@@ -233,6 +241,11 @@ export class JobService {
     return this.#uploads.progress(uploadIds)
   }
 
+  /** Who was told of the ends of an upload, and how that went. */
+  webhooks(uploadId: string): Promise<WebhookLog[]> {
+    return this.#options.courier.outbox.list(uploadId)
+  }
+
   /** Of a completed upload. @throws SluiceError SLUICE_JOB */
   async receipt(upload: Upload): Promise<Receipt> {
     return receiptOf(upload, await this.#uploads.jobs.rejectCounts(upload.uploadId))
@@ -261,6 +274,9 @@ export class JobService {
       throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} was loaded directly: send it again with this uploadId`)
     if (key !== null && !(await this.#work.storage.stat(key)))
       throw new SluiceError('SLUICE_JOB', `The stored file of upload ${uploadId} is gone: upload it again`)
+    const callbackUrl = upload.request?.callbackUrl
+    if (callbackUrl && isOver(upload.state) && upload.state !== 'completed')
+      await this.#options.courier.outbox.expect(uploadId, callbackUrl)
     if (key === null || !(await this.#uploads.jobs.reopen(uploadId))) {
       const running = upload.state === 'failed' || upload.state === 'cancelled' ? 'still stopping' : upload.state
       throw new SluiceError(
@@ -314,6 +330,7 @@ export class JobService {
     } finally {
       this.#running.delete(uploadId)
     }
+    this.#options.courier.wake()
     // Another upload of the same content may have waited for this one.
     if (!this.#stopping.signal.aborted) void this.#sweep()
   }
@@ -325,6 +342,7 @@ export class JobService {
       try {
         await this.#wake()
         await sweepUploads(this.#work)
+        await this.#options.courier.outbox.sweep()
         const isLong = Date.now() - this.#storageSweptAt > STORAGE_SWEEP_MS
         await this.resumable.sweep(isLong)
         if (!isLong) return

@@ -1,4 +1,5 @@
 import { type Database, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
+import { expecting } from '../webhook/outbox.ts'
 import type { Upload, UploadProgress, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
 type Value = string | number | bigint | boolean | null | Uint8Array
@@ -87,7 +88,7 @@ export class Uploads {
   }
 
   /**
-   * The body is stored whole: makes the upload's job known. In one transaction.
+   * The body is stored whole: makes the upload's job known, and that its end is to be told. In one transaction.
    * @throws SluiceError SLUICE_JOB when the upload is gone meanwhile
    */
   async received(
@@ -111,6 +112,7 @@ export class Uploads {
         orElse: { code: 'SLUICE_JOB', message: `Upload ${uploadId} was removed while its body was received` },
       },
       this.jobs.announcing(announced),
+      ...(request.callbackUrl ? [expecting(this.#database, uploadId, request.callbackUrl)] : []),
     ])
   }
 
