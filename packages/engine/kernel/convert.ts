@@ -3,6 +3,7 @@
 import { put16 } from './bytes'
 import { Cell } from './cell'
 import { readCell } from './check'
+import { compose } from './compose'
 import { putPgBinary } from './encode/pg-binary'
 import { putPgText } from './encode/pg-text'
 import {
@@ -18,10 +19,12 @@ import {
   ROW_NEEDS_PAGE,
   ROW_TOO_LARGE,
 } from './encode/sqlite-page'
-import { AT_CELL, AT_FLAGS, AT_USUAL, COLUMN, FROM_LINE, HAS_REQUIRED } from './program'
+import { AT_CELL, AT_FLAGS, AT_USUAL, COLUMN, FROM_CONTENT, FROM_MEMBERS, HAS_REQUIRED } from './program'
 import { EXTRA_CELL, MISSING_CELL, SOUND, TEST_FAILED } from './reasons'
 import {
+  behindCell,
   behindLineEnd,
+  cellStart,
   COMMENT,
   FAULT,
   FAULT_BYTES,
@@ -199,7 +202,7 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
     const cell = load<u32>(column, AT_CELL)
     let start: usize = 0
     let end: usize = 0
-    if (cell < FROM_LINE) {
+    if (cell < FROM_MEMBERS) {
       if (cell >= fields) {
         addError(c, MISSING_CELL, contentEnd, contentEnd, 0)
         column += COLUMN
@@ -240,7 +243,10 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
         }
       }
     }
-    const reason = readCell(column, c, cell, start, end, Convert.line)
+    const reason =
+      cell == FROM_MEMBERS || cell == FROM_CONTENT
+        ? compose(cell, index, fields)
+        : readCell(column, c, cell, start, end, Convert.line)
     if (reason != SOUND) {
       addError(c, reason, start, end, reason == TEST_FAILED ? Cell.message : 0)
     } else if (encoding == PG_BINARY) {
@@ -300,18 +306,6 @@ export function convertRecord(fields: u32, contentEnd: usize, next: usize, lengt
   store<u32>(Convert.rowStarts + (<usize>Convert.rows << 2), <u32>(Convert.at - Scan.input) + Convert.startsOffset)
   Convert.rows++
   return status
-}
-
-// @ts-ignore: decorator
-@inline
-function cellStart(input: usize, index: usize, cell: u32): usize {
-  return input + (load<u32>(index + <usize>cell * 4 - 4) >> 2)
-}
-/** Behind the delimiter that ends the cell. */
-// @ts-ignore: decorator
-@inline
-function behindCell(input: usize, index: usize, cell: u32): usize {
-  return input + (load<u32>(index + <usize>cell * 4) >> 2)
 }
 
 /** Completes the page that is being filled, if it has a row; the output then ends behind it. */

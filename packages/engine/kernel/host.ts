@@ -14,3 +14,8 @@ export declare function hostChangeCase(start: usize, end: usize, to: usize, uppe
 // @ts-ignore: decorator
 @external('host', 'test')
 export declare function hostTest(column: u32, start: usize, end: usize): u32
+
+/** Writes the SHA-256 of the bytes [start, end) as 64 hexadecimal digits to `to`. */
+// @ts-ignore: decorator
+@external('host', 'sha256')
+export declare function hostSha256(start: usize, end: usize, to: usize): void

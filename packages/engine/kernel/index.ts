@@ -2,6 +2,7 @@
 import { Cell } from './cell'
 import { initEmail } from './columns/email'
 import { setNullWords } from './check'
+import { Compose } from './compose'
 import { Convert, convert as convertText } from './convert'
 import { convertJson } from './convert-json'
 import { Page } from './encode/sqlite-page'
@@ -86,6 +87,20 @@ export function setProgram(
   Convert.rowOverhead = rowOverhead
   Convert.textFactor = textFactor
   Convert.usesLine = usesLine
+}
+
+/** The values that are made of several cells, after setProgram; see compose.ts. */
+export function setCompose(content: usize, contentCount: u32, members: usize, memberCount: u32, areJson: bool): void {
+  Compose.content = content
+  Compose.contentCount = contentCount
+  Compose.members = members
+  Compose.memberCount = memberCount
+  Compose.areJson = areJson
+}
+
+/** Their area, which grows with the longest record. */
+export function setComposeArea(area: usize): void {
+  Compose.area = area
 }
 
 /** The areas whose size does not depend on the longest record. */

@@ -45,8 +45,15 @@ export const AT_CONSTANT_LENGTH: usize = 80
 /** up to 4 × u16, of dates: a DATE_… and its separator << 8; 0 ends the list */
 export const AT_DATE_SHAPES: usize = 84
 
+/** pointer and length of the name, of the columns in compose.ts */
+export const AT_NAME: usize = 92
+export const AT_NAME_LENGTH: usize = 96
+
 export const FROM_CONSTANT: u32 = 0xffffffff
 export const FROM_LINE: u32 = 0xfffffffe
+/** Made of several cells, see compose.ts: the SHA-256 of the content, and a JSON object. Below these are cells. */
+export const FROM_CONTENT: u32 = 0xfffffffd
+export const FROM_MEMBERS: u32 = 0xfffffffc
 
 export const HAS_REQUIRED: u32 = 1
 export const HAS_TRANSFORMS: u32 = 2

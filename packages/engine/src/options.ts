@@ -76,8 +76,11 @@ export interface LoadOptions {
   set?: Record<string, string | null>
   /** Adds the columns `_job`, `_file` and `_line`. Default: false. */
   provenance?: boolean
-  /** Columns of the source that the table has not: refuse the job, or leave them out. Default: `reject`. */
-  unknownColumns?: 'reject' | 'ignore'
+  /**
+   * Columns of the source that the table (of a new one, the schema) has not: refuse the job, leave them out, or keep them together in the
+   * column `metadata`, as a JSON object. Default: `reject`.
+   */
+  unknownColumns?: 'reject' | 'ignore' | 'metadata'
   /**
    * Bytes to which a compressed source may grow; SLUICE_DECODED_SIZE beyond. Default: 250 times what was read of it, and at least
    * 100 MiB.

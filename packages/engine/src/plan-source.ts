@@ -5,6 +5,7 @@ import type { LoadOptions } from './options.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { headerByOrder } from './schema/header.ts'
 import { headerOfKeys } from './schema/header-json.ts'
+import { withoutLayout } from './schema/layout.ts'
 import { type Plan, type PlanRequest, planLoad } from './schema/plan.ts'
 import type { Program } from './schema/program.ts'
 import { parseTableSchema, type TableSchema } from './schema/table-schema.ts'
@@ -42,7 +43,9 @@ export async function planFirst(
   const nullWords = options.dialect?.nullWords ?? schema?.missingValues
   const given = { ...options.dialect, ...(nullWords && { nullWords }) }
   const headerFor = (cells: number, keys?: string[]): string[] =>
-    keys ? headerOfKeys(keys, schema, target, filledColumns(options)) : headerByOrder(cells, schema, target)
+    keys
+      ? headerOfKeys(keys, schema, target, filledColumns(options))
+      : headerByOrder(cells, schema, withoutLayout(target, options.dedupe))
   const head = await headOf(source, given, headerFor, notice)
   const inferred = schema ? null : inferredFrom(head)
   const place = { jobId, file: source.name, schema, inferred: inferred?.schema, target }
@@ -99,6 +102,7 @@ export function planFor(
     key,
     onConflict,
     dedupe,
+    job: jobId,
     provenance: options.provenance ? { job: jobId, file: basename(file) } : undefined,
     nameBytes: database.kind === 'postgres' ? POSTGRES_NAME_BYTES : undefined,
     systemNames: database.kind === 'postgres' ? POSTGRES_SYSTEM_NAMES : undefined,
@@ -120,8 +124,9 @@ function settleJson(
   { unknownColumns }: Omit<LoadOptions, 'source'>,
 ): Dialect {
   if (!dialect.json) return dialect
-  const kept = columns.flatMap(({ type, from }) =>
-    'cell' in from && type.kind === 'json' ? sourceColumns[from.cell]! : [],
-  )
+  const kept = columns.flatMap(({ type, from }) => {
+    if ('members' in from) return from.members.map(({ cell }) => sourceColumns[cell]!)
+    return 'cell' in from && type.kind === 'json' ? sourceColumns[from.cell]! : []
+  })
   return { ...dialect, json: { ...dialect.json, kept, ignoresUnknown: unknownColumns === 'ignore' } }
 }

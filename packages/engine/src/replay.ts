@@ -266,6 +266,10 @@ function ownCells(program: Program): {
   if (!program.columns.some(({ from }) => 'line' in from)) return { program, valuesOf: () => [] }
   const columns = program.columns.map((column) => {
     if ('cell' in column.from) return { ...column, from: { cell: column.from.cell + 2 } }
+    if ('members' in column.from) {
+      const members = column.from.members.map(({ name, cell }) => ({ name, cell: cell + 2 }))
+      return { ...column, from: { members } }
+    }
     if ('line' in column.from) return { ...column, from: { cell: 0 } }
     return column.name === '_file' ? { ...column, from: { cell: 1 } } : column
   })

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { createHash } from 'node:crypto'
 import { Readable } from 'node:stream'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { load } from '../src/load.ts'
@@ -167,5 +168,179 @@ export function conflictSuite(start: () => Promise<{ url: string; stop(): Promis
         })
       }
     }
+  })
+
+  describe('the content of records', () => {
+    const FIELDS = [
+      { name: 'id', type: 'integer' },
+      { name: 'name', type: 'string' },
+      { name: 'email', type: 'string', format: 'email' },
+      { name: 'born', type: 'date', format: ['%d.%m.%Y', '%Y-%m-%d'] },
+      { name: 'amount', type: 'number' },
+    ]
+    const schema = { fields: FIELDS } as LoadOptions['schema']
+    const content = (text: string, options: Partial<LoadOptions> = {}) =>
+      load({
+        source: Readable.from([Buffer.from(text)]),
+        sourceName: 'c.csv',
+        to: place.url,
+        table: 't',
+        dedupe: 'content',
+        ...options,
+      })
+    /** The law of docs/reference/tables.md, in a few lines. */
+    const hashOf = (values: { [name: string]: string | null }): string => {
+      const length = (n: number) => {
+        const bytes = Buffer.alloc(4)
+        bytes.writeUInt32LE(n)
+        return bytes
+      }
+      const parts = Object.entries(values)
+        .sort(([a], [b]) => (a < b ? -1 : 1))
+        .flatMap(([name, value]) => [
+          length(Buffer.byteLength(name)),
+          Buffer.from(name),
+          length(value === null ? 0xffffffff : Buffer.byteLength(value)),
+          Buffer.from(value ?? ''),
+        ])
+      return createHash('sha256').update(Buffer.concat(parts)).digest('hex')
+    }
+
+    test('is trimmed, with e-mails in lower case and dates in ISO 8601, NULL unlike the empty text, every value apart', async () => {
+      const receipt = await content(
+        [
+          'id,name,email,born,amount',
+          '1, Ann ,Ann@X.de,31.12.2020,1.50',
+          '01,Ann,ann@x.de,2020-12-31,1.5',
+          '2,"a,b",,,',
+          '2,"",,,',
+          '2,,,,',
+          '3,"q ""u"" é 😀",,,1e3',
+          '',
+        ].join('\n'),
+        { schema },
+      )
+      assert.deepEqual(countsOf(receipt), { ...countsOf(receipt), inserted: 5, duplicates: 1, recordsRead: 6 })
+      const rows = await db.query<{ content_hash: string }>('SELECT content_hash FROM t')
+      const none = { email: null, born: null, amount: null }
+      const expected = [
+        { id: '1', name: 'Ann', email: 'ann@x.de', born: '2020-12-31', amount: '1.5' },
+        { id: '2', name: 'a,b', ...none },
+        { id: '2', name: '', ...none },
+        { id: '2', name: null, ...none },
+        { id: '3', name: 'q "u" é 😀', email: null, born: null, amount: '1000' },
+      ]
+      assert.deepEqual(rows.map((row) => row.content_hash).sort(), expected.map(hashOf).sort())
+    })
+
+    test('is the same whatever the order of the columns, and loaded once however often it comes', async () => {
+      const text = `id,name,amount\n${Array.from({ length: 300 }, (_, i) => `${i % 250},n${i % 250},${i % 250}.5\n`).join('')}`
+      const turned = `amount,name,id\n${Array.from({ length: 250 }, (_, i) => `${i}.50,n${i},${i}\n`).join('')}`
+      const first = await content(text, { batchRows: 40 })
+      assert.deepEqual([first.inserted, first.duplicates, first.rejected], [250, 50, 0])
+      const [before] = await db.query<{ at: string }>('SELECT max(updated_at) AS at FROM t')
+      const again = await content(turned, { batchRows: 70 })
+      assert.deepEqual([again.inserted, again.duplicates, again.rejected], [0, 250, 0])
+      const [row] = await db.query<{ rows: number; hashes: number; oldest: string; jobs: number }>(
+        `SELECT CAST(count(*) AS int) AS rows, CAST(count(DISTINCT content_hash) AS int) AS hashes, min(updated_at) AS oldest,
+           CAST(count(DISTINCT job_id) AS int) AS jobs FROM t`,
+      )
+      assert.deepEqual([row!.rows, row!.hashes, row!.jobs], [250, 250, 1])
+      assert.ok(row!.oldest >= before!.at, 'a conflict renews updated_at')
+    })
+
+    test('a table that is made has the columns of the layout, and keeps what the schema does not name', async () => {
+      const text = 'name,more,"odd ""name"" \\"\nAnn,"a ""b"" \\ \u0001\nc",\nBob,,x\n'
+      const fields = { fields: [{ name: 'name', type: 'string' }] } as LoadOptions['schema']
+      const receipt = await content(text, { schema: fields, unknownColumns: 'metadata' })
+      assert.equal(receipt.inserted, 2)
+      const table = await db.describe({ schema: null, table: 't' })
+      const names = ['id', 'job_id', 'content_hash', 'name', 'metadata', 'created_at', 'updated_at']
+      assert.deepEqual(
+        table!.columns.map(({ name }) => name),
+        names,
+      )
+      const rows = await db.query<{ job_id: string; name: string; metadata: string }>(
+        'SELECT job_id, name, metadata FROM t ORDER BY name',
+      )
+      assert.deepEqual(
+        rows.map(({ name, metadata }) => [name, JSON.parse(metadata)]),
+        [
+          ['Ann', { more: 'a "b" \\ \u0001\nc', 'odd "name" \\': null }],
+          ['Bob', { more: null, 'odd "name" \\': 'x' }],
+        ],
+      )
+      assert.equal(rows[0]!.job_id, receipt.jobId)
+    })
+
+    test('metadata of JSON keeps the values as they are', async () => {
+      const text = '{"name":"Ann","tags":["a",{"b":1.50}],"age":7}\n{"name":"Bob","age":"old"}\n'
+      const fields = { fields: [{ name: 'name', type: 'string' }] } as LoadOptions['schema']
+      const receipt = await content(text, { schema: fields, unknownColumns: 'metadata' })
+      assert.equal(receipt.inserted, 2)
+      const rows = await db.query<{ metadata: string }>('SELECT metadata FROM t ORDER BY name')
+      assert.deepEqual(
+        rows.map(({ metadata }) => JSON.parse(metadata)),
+        [
+          { tags: ['a', { b: 1.5 }], age: 7 },
+          { tags: null, age: 'old' },
+        ],
+      )
+    })
+
+    test('a table without content_hash, or without its index, is refused with what to do', async () => {
+      await create('text')
+      await assert.rejects(content('id,name,amount\n1,a,1\n'), { code: 'SLUICE_COLUMNS', message: /content_hash/ })
+      await db.query('ALTER TABLE t ADD COLUMN content_hash text')
+      await assert.rejects(content('id,name,amount\n1,a,1\n'), { code: 'SLUICE_COLUMNS', message: /unique index/ })
+    })
+  })
+
+  describe('what cannot be meant', () => {
+    test('a key without a unique index, no key at all, and contradictions are refused', async () => {
+      await create('text')
+      const one = [{ id: 'a', name: 'n', amount: 1 }]
+      await assert.rejects(loadInto(one, { onConflict: 'skip' }), { code: 'SLUICE_COLUMNS', message: /CREATE UNIQUE/ })
+      await assert.rejects(loadInto(one, { onConflict: 'skip', key: undefined as never }), {
+        code: 'SLUICE_COLUMNS',
+        message: /--key/,
+      })
+      for (const wrong of [
+        { onConflict: 'update', dedupe: 'key' },
+        { onConflict: 'update', atomic: true },
+      ] as const) {
+        await assert.rejects(loadInto(one, wrong), { code: 'SLUICE_CONFIG' })
+      }
+    })
+  })
+
+  describe('rows that wait for all', () => {
+    for (const { name, options } of MODES) {
+      test(`${name} goes with --mode replace: the records of the source are compared among themselves`, async () => {
+        await create('text PRIMARY KEY')
+        await db.query(`INSERT INTO t VALUES ('a', 'old', 1), ('z', 'old', 1)`)
+        const records = ['a', 'b', 'a', 'c', 'b'].map((id, i) => ({ id, name: `n${i}`, amount: i }))
+        const { inserted, duplicates, updated } = await loadInto(records, { ...options, mode: 'replace', batchRows: 2 })
+        const isUpdate = name === 'update'
+        assert.deepEqual([inserted, duplicates, updated], isUpdate ? [3, 0, 2] : [3, 2, 0])
+        assert.deepEqual(
+          (await rowsOf()).map((row) => JSON.parse(row).name),
+          isUpdate ? ['n2', 'n4', 'n3'] : ['n0', 'n1', 'n3'],
+        )
+      })
+    }
+
+    test('--atomic: what the table has is a duplicate too', async () => {
+      await create('text PRIMARY KEY')
+      await db.query(`INSERT INTO t VALUES ('a', 'old', 1)`)
+      const records = ['a', 'b', 'b', 'a', 'c'].map((id, i) => ({ id, name: `n${i}`, amount: i }))
+      const receipt = await loadInto(records, { dedupe: 'key', atomic: true, batchRows: 2 })
+      assert.deepEqual([receipt.inserted, receipt.duplicates, receipt.rejected], [2, 3, 0])
+      assert.deepEqual(
+        (await rejectsOf(receipt.jobId)).map(({ record, code }) => [Number(record), code]),
+        [1, 3, 4].map((record) => [record, 'duplicate']),
+      )
+      assert.equal((await rowsOf()).length, 3)
+    })
   })
 }

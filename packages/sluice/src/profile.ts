@@ -1,12 +1,5 @@
 import { dirname, join, resolve } from 'node:path'
-import {
-  type LoadOptions,
-  type Profile,
-  parseProfile,
-  parseTableSchema,
-  SluiceError,
-  type TableSchema,
-} from '@sluice/engine'
+import { type LoadOptions, parseProfile, parseTableSchema, SluiceError, type TableSchema } from '@sluice/engine'
 import { readJsonFile } from './json-file.ts'
 
 /**
@@ -17,7 +10,7 @@ import { readJsonFile } from './json-file.ts'
 export async function readProfile(nameOrFile: string, folder: string | null): Promise<Partial<LoadOptions>> {
   const path = profilePath(nameOrFile, folder)
   const { schema, ...profile } = parseProfile(await readJsonFile(path, 'profile', 'SLUICE_CONFIG'), path)
-  const options = supported(profile, path)
+  const options: Partial<LoadOptions> = profile
   if (schema === undefined) return options
   return { ...options, schema: typeof schema === 'string' ? await readSchema(resolve(dirname(path), schema)) : schema }
 }
@@ -34,13 +27,4 @@ function profilePath(nameOrFile: string, folder: string | null): string {
     'SLUICE_CONFIG',
     `The profile "${nameOrFile}" is a name, but SLUICE_PROFILES names no folder of profiles; set it, or give a path`,
   )
-}
-
-/** A profile may ask for more than `load` can do yet; then it is refused, as another result is not what it asks for. */
-function supported(profile: Omit<Profile, 'schema'>, path: string): Partial<LoadOptions> {
-  const { unknownColumns, ...options } = profile
-  const refuse = (entry: string) =>
-    new SluiceError('SLUICE_CONFIG', `${path}: ${entry} is not available in this version of sluice`)
-  if (unknownColumns === 'metadata') throw refuse('unknownColumns "metadata"')
-  return unknownColumns === undefined ? options : { ...options, unknownColumns }
 }

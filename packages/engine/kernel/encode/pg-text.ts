@@ -63,7 +63,7 @@ export function putPgText(o: usize, column: usize): usize {
   }
 }
 
-function putDecimal(o: usize): usize {
+export function putDecimal(o: usize): usize {
   if (Decimal.special != FINITE) {
     if (Decimal.special == INFINITY) {
       if (Decimal.negative) store<u8>(o++, 45)

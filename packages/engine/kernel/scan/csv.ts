@@ -442,3 +442,16 @@ function closingQuote(p: usize, end: usize): usize {
   }
   return end
 }
+
+/** Where a cell of the record at `index` begins. */
+// @ts-ignore: decorator
+@inline
+export function cellStart(input: usize, index: usize, cell: u32): usize {
+  return input + (load<u32>(index + <usize>cell * 4 - 4) >> 2)
+}
+/** Behind the delimiter that ends the cell. */
+// @ts-ignore: decorator
+@inline
+export function behindCell(input: usize, index: usize, cell: u32): usize {
+  return input + (load<u32>(index + <usize>cell * 4) >> 2)
+}

@@ -1,4 +1,5 @@
 import type { ColumnType, Encoding, Program, ProgramColumn, Storage, Transform } from '../schema/program.ts'
+import { type Composed, composedOf, type NamedColumn } from './compose.ts'
 import { align } from './kernel.ts'
 import { dateShapes, USUAL, usualWay } from './usual.ts'
 
@@ -29,10 +30,14 @@ const AT = {
   constant: 76,
   constantLength: 80,
   dateShapes: 84,
+  name: 92,
+  nameLength: 96,
 } as const
 
 const FROM_CONSTANT = 0xffffffff
 const FROM_LINE = 0xfffffffe
+const FROM_CONTENT = 0xfffffffd
+const FROM_MEMBERS = 0xfffffffc
 const NONE = 0xffffffff
 
 const HAS = { required: 1, transforms: 2, min: 4, max: 8, length: 16, enum: 32, test: 64 } as const
@@ -89,6 +94,16 @@ export interface CompiledProgram {
   rowOverhead: number
   /** How many bytes a byte of a cell may become. */
   textFactor: number
+  /** What is made of several cells; null: nothing. */
+  composed: CompiledComposed | null
+}
+
+/** Where its columns stand, and how many. */
+interface CompiledComposed extends Pick<Composed, 'factor' | 'overhead'> {
+  content: number
+  contentCount: number
+  members: number
+  memberCount: number
 }
 
 /** Writes a program for the kernel, to stand at `address`. Throws a RangeError where a bound is no value of its column's type. */
@@ -110,13 +125,42 @@ export function compileProgram(
   )
   const constants = program.columns.map(({ from }) => ('constant' in from ? Buffer.byteLength(from.constant ?? '') : 0))
   const escapes = encoding === 'pg-text' ? 2 : 1
+  const composed = composeProgram(area, program)
+  const growth = changesCase ? 3 : 1
   return {
     nullWords: area.words(nullWords),
     bytes: area.finish(),
     // 64 bytes hold every value that is not a text with its length or separator; JavaScript's longest case mapping
     // makes 6 bytes of 2 (ΐ, ΰ in upper case).
-    rowOverhead: 256 + program.columns.length * 64 + sum(constants) * escapes * 3,
-    textFactor: escapes * (changesCase ? 3 : 1),
+    rowOverhead: 256 + program.columns.length * 64 + (sum(constants) * 3 + (composed?.overhead ?? 0)) * escapes,
+    textFactor: escapes * Math.max(growth, composed?.factor ?? 1),
+    composed,
+  }
+}
+
+/** Appends the columns of what is made of several cells. */
+function composeProgram(area: Area, program: Program): CompiledComposed | null {
+  const composed = composedOf(program)
+  if (!composed) return null
+  const append = (columns: NamedColumn[]): number => {
+    const address = area.append(Buffer.alloc(columns.length * COLUMN))
+    const first = area.offsetOf(address)
+    columns.forEach(({ label, column }, i) => {
+      const at = first + i * COLUMN
+      writeColumn(area, at, column)
+      const name = Buffer.from(label)
+      area.view.setUint32(at + AT.nameLength, name.length, true)
+      area.point(at + AT.name, area.append(name))
+    })
+    return address
+  }
+  const { content, members, ...sizes } = composed
+  return {
+    ...sizes,
+    content: append(content),
+    contentCount: content.length,
+    members: append(members),
+    memberCount: members.length,
   }
 }
 
@@ -126,7 +170,7 @@ function writeColumn(area: Area, at: number, column: ProgramColumn): void {
   let flags = 0
   view.setUint8(at + AT.type, TYPES[type.kind])
   view.setUint8(at + AT.storage, STORAGES[column.storage])
-  view.setUint32(at + AT.cell, 'cell' in from ? from.cell : 'line' in from ? FROM_LINE : FROM_CONSTANT, true)
+  view.setUint32(at + AT.cell, placeOf(from), true)
   if ('constant' in from) {
     const text = Buffer.from(from.constant ?? '')
     area.view.setUint32(at + AT.constantLength, from.constant === null ? NONE : text.length, true)
@@ -161,6 +205,13 @@ function writeColumn(area: Area, at: number, column: ProgramColumn): void {
   area.view.setUint8(at + AT.jsonTop, type.kind === 'json' ? JSON_TOPS[type.top] : 0)
   if (column.test) flags |= HAS.test
   area.view.setUint16(at + AT.flags, flags, true)
+}
+
+function placeOf(from: ProgramColumn['from']): number {
+  if ('cell' in from) return from.cell
+  if ('line' in from) return FROM_LINE
+  if ('hashOf' in from) return FROM_CONTENT
+  return 'members' in from ? FROM_MEMBERS : FROM_CONSTANT
 }
 
 function writeUsual(area: Area, at: number, column: ProgramColumn): void {
@@ -269,6 +320,10 @@ class Area {
     }
     this.#bytes.set(bytes, at)
     return this.#address + at
+  }
+
+  offsetOf(address: number): number {
+    return address - this.#address
   }
 
   int64(value: bigint): number {

@@ -36,6 +36,7 @@ export function compileJsonColumns({ sourceColumns, columns }: Program, address:
     at += key.length
   }
   for (const { from, type } of columns) {
+    if ('members' in from) for (const { cell } of from.members) bytes[wants + cell] = WANTS.json
     if ('cell' in from) bytes[wants + from.cell] = type.kind === 'json' ? WANTS.json : WANTS.text
   }
   return {

@@ -38,6 +38,8 @@ interface KernelExports {
     textFactor: number,
     usesLine: boolean,
   ): void
+  setCompose(content: number, contentCount: number, members: number, memberCount: number, areJson: boolean): void
+  setComposeArea(area: number): void
   setLists(
     index: number,
     indexLimit: number,
@@ -79,6 +81,7 @@ export interface KernelHost {
   parseFloat(start: number, end: number, to: number): void
   changeCase(start: number, end: number, to: number, upper: number): number
   test(column: number, start: number, end: number): number
+  sha256(start: number, end: number, to: number): void
 }
 
 /** What `scan` and `convert` return; see kernel/scan/csv.ts, kernel/scan/json.ts and kernel/convert.ts. */

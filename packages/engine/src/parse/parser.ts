@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import { codeOf, cutValue, describeError, REASONS } from '../reject/messages.ts'
 import { ERRORS_LIMIT, RAW_LIMIT, type RejectError } from '../reject/reject.ts'
@@ -161,6 +162,8 @@ export class Parser {
       this.#compiled.textFactor,
       usesLine,
     )
+    const { content = 0, contentCount = 0, members = 0, memberCount = 0 } = this.#compiled.composed ?? {}
+    calls.setCompose(content, contentCount, members, memberCount, dialect.json !== undefined)
     calls.setLists(...this.#lists.areas)
     calls.outputTaken()
     calls.setCounters(1n, BigInt(position.line))
@@ -449,7 +452,9 @@ export class Parser {
     const cells = align(input + this.#capacity + PADDING, 64)
     const cellsSize = this.#dialect.json ? this.#capacity + CELL_ROOM + 2 * this.#program.sourceColumns.length : 0
     const scratch = align(cells + cellsSize + PADDING, 64)
-    this.#kernel.reserve(scratch + 3 * scratchSize)
+    const composed = scratch + 3 * scratchSize
+    this.#kernel.reserve(composed + (this.#compiled.composed ? scratchSize : 0))
+    this.#kernel.calls.setComposeArea(composed)
     // The cells of records that wait in the index move by as much as the input, which is copied over what was theirs.
     if (cells > this.#cells && this.#cells > 0)
       this.#kernel.bytes.copyWithin(cells, this.#cells, this.#cells + cellsSize)
@@ -469,6 +474,9 @@ export class Parser {
       changeCase: (start, end, to, upper) => {
         const text = kernel.bytes.toString('utf8', start, end)
         return kernel.bytes.write(upper ? text.toUpperCase() : text.toLowerCase(), to)
+      },
+      sha256: (start, end, to) => {
+        kernel.bytes.write(hash('sha256', kernel.bytes.subarray(start, end), 'hex'), to, 'latin1')
       },
       test: (column, start, end) => {
         const message = this.#program.columns[column]?.test?.(kernel.bytes.toString('utf8', start, end))

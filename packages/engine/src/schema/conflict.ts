@@ -1,4 +1,5 @@
 import type { Conflict } from '../write/database.ts'
+import { renewedColumn } from './layout.ts'
 import type { PlanRequest } from './plan.ts'
 import { sameNames } from './plan-checks.ts'
 import { showAll } from './read-json.ts'
@@ -9,13 +10,17 @@ import type { Slot } from './slots.ts'
  * @param key the columns that were named as the key; where there are none, it is the table's own
  */
 export function conflictOf(
-  { target, onConflict = 'reject', dedupe = 'none' }: PlanRequest,
+  request: PlanRequest,
   key: readonly string[],
   slots: readonly Slot[],
   problems: string[],
 ): Conflict | undefined {
+  const { target, onConflict = 'reject', dedupe = 'none' } = request
   if (onConflict === 'reject' && dedupe === 'none') return undefined
-  const columns = key.length > 0 ? [...key] : (target?.primaryKey ?? [])
+  const hash = slots.find(({ from }) => 'hashOf' in from)?.column
+  // That it is missing was told.
+  if (dedupe === 'content' && hash === undefined) return undefined
+  const columns = hash !== undefined ? [hash] : key.length > 0 ? [...key] : (target?.primaryKey ?? [])
   const filled = new Set(slots.map(({ column }) => column))
   const missing = columns.filter((name) => !filled.has(name))
   if (columns.length === 0) problems.push('rows are told apart by a key, and there is none; name its columns (--key)')
@@ -28,5 +33,6 @@ export function conflictOf(
       `rows are told apart by ${showAll(columns)}, and the table has no unique index on exactly that; ${advice}`,
     )
   }
-  return { key: columns, action: onConflict === 'update' ? 'update' : 'skip', told: dedupe === 'key' }
+  const renews = hash === undefined ? undefined : renewedColumn(request, slots)
+  return { key: columns, action: onConflict === 'update' ? 'update' : 'skip', told: dedupe === 'key', renews }
 }

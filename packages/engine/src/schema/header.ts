@@ -42,7 +42,7 @@ interface Choices {
   header: readonly string[]
   rename?: Readonly<Record<string, string>> | undefined
   skip?: readonly string[] | undefined
-  unknownColumns?: 'reject' | 'ignore' | undefined
+  unknownColumns?: 'reject' | 'ignore' | 'metadata' | undefined
 }
 
 /** Says of each column of the source that is not skipped what it is meant to be. What cannot be said goes to `problems`. */

@@ -5,6 +5,7 @@ import { conflictOf } from './conflict.ts'
 import type { Field } from './field.ts'
 import { fieldCheck } from './field-check.ts'
 import { fieldLookup } from './header.ts'
+import { layoutColumns, layoutSlots } from './layout.ts'
 import { nameIndex } from './name-index.ts'
 import {
   checkDestinations,
@@ -40,8 +41,10 @@ export interface PlanRequest {
   set?: Readonly<Record<string, string | null>> | undefined
   /** Adds the columns `_job`, `_file` and `_line`, with these texts in the first two. */
   provenance?: { job: string; file: string } | undefined
-  /** Columns of the source that have no place: refuse the load, or leave them out. Default: `reject`. */
-  unknownColumns?: 'reject' | 'ignore' | undefined
+  /** Columns of the source that have no place: refuse the load, or leave them out, or keep them in the column `metadata`. Default: `reject`. */
+  unknownColumns?: 'reject' | 'ignore' | 'metadata' | undefined
+  /** Id of the job, for tables that keep it. */
+  job?: string | undefined
   /** Key columns. Default: the schema's `primaryKey`. */
   key?: readonly string[] | undefined
   /** Default: `reject`. */
@@ -76,8 +79,11 @@ export function planLoad(request: PlanRequest): Plan {
   const found: Findings = { problems: [], notices: [] }
   const { problems, notices } = found
   const given = fieldLookup((target ? request.schema : (request.schema ?? request.inferred))?.fields ?? [])
-  const slots = target ? slotsInTable(request, target, given, found) : slotsOfNewTable(request, given, found)
+  const { slots, unknown } = target
+    ? slotsInTable(request, target, given, found)
+    : slotsOfNewTable(request, given, found)
   if (slots.length === 0 && problems.length === 0) problems.push('no column is left to load')
+  slots.push(...layoutSlots(request, slots, unknown, problems))
   // A field that was only inferred has no place without its column.
   const empty = unfilled(request.schema?.fields ?? [], slots)
   const key = keyColumns(request, slots, problems)
@@ -125,15 +131,17 @@ function newTable(
   empty: readonly Field[],
   key: string[],
 ): NonNullable<Plan['create']> {
+  const hash = slots.find(({ from }) => 'hashOf' in from)?.column
   const unique = new Set(uniqueFields(schema).flatMap((names) => (names.length === 1 ? names : [])))
   const column = (name: string, field: Field): NewColumn => ({
     name,
     type: fieldCheck(field).type,
     required: key.includes(name) || field.constraints?.required === true,
-    unique: unique.has(field.name) && !sameNames(key, [name]),
+    unique: name === hash || (unique.has(field.name) && !sameNames(key, [name])),
   })
   const filled = slots.map((slot) => column(slot.column, slot.field!))
-  return { columns: [...filled, ...empty.map((field) => column(field.name, field))], primaryKey: key }
+  const columns = [...filled, ...empty.map((field) => column(field.name, field))]
+  return { columns: hash === undefined ? columns : layoutColumns(columns, key), primaryKey: key }
 }
 
 /** A wrong delimiter makes hundreds; the first ones tell enough. */

@@ -68,6 +68,10 @@ export interface ProgramColumn {
     | { constant: string | null }
     /** The physical line on which the record starts (`--provenance`). */
     | { line: true }
+    /** The SHA-256, in hex, of the record's content: the names and the texts of these columns. */
+    | { hashOf: string[] }
+    /** A JSON object of cells that have no column of their own. */
+    | { members: { name: string; cell: number }[] }
   type: ColumnType
   storage: Storage
   transforms: Transform[]

@@ -16,6 +16,12 @@ export interface Slot {
   origin: string
 }
 
+/** What is filled, and what of the source has no place. */
+export interface Slots {
+  slots: Slot[]
+  unknown: { name: string; cell: number }[]
+}
+
 /** What came up while planning: what forbids the load, and what was decided for the user. Sentences. */
 export interface Findings {
   problems: string[]
@@ -23,12 +29,12 @@ export interface Findings {
 }
 
 /** The slots of a table that is there, in the order of its columns. */
-export function slotsInTable(request: PlanRequest, target: TargetTable, given: FieldLookup, found: Findings): Slot[] {
+export function slotsInTable(request: PlanRequest, target: TargetTable, given: FieldLookup, found: Findings): Slots {
   const { problems, notices } = found
   const find = nameIndex(target.columns.map((column) => [column.name, column]))
   const sample = fieldLookup(request.inferred?.fields ?? [])
   const slots: Slot[] = []
-  const unknown: string[] = []
+  const unknown: Slots['unknown'] = []
   for (const { header, cell, wanted, renamed, field } of bindHeader(request, given, problems)) {
     const name = wanted ?? header
     const columns = find(name)
@@ -42,7 +48,7 @@ export function slotsInTable(request: PlanRequest, target: TargetTable, given: F
       const origin = `column ${show(header)} of the source`
       slots.push({ column: column.name, from: { cell }, field: field ?? guess, target: column, origin })
     } else if (renamed) problems.push(`${show(header)} is mapped to ${show(name)}, which is no column of the table`)
-    else unknown.push(header)
+    else unknown.push({ name: header, cell })
   }
   reportUnknown(unknown, 'the table', request, found)
   for (const { name, from, origin } of extras(request)) {
@@ -55,19 +61,19 @@ export function slotsInTable(request: PlanRequest, target: TargetTable, given: F
     else slots.push({ column: column.name, from, field: given.named(column.name)[0], target: column, origin })
   }
   const order = new Map(target.columns.map((column, index) => [column.name, index]))
-  return slots.sort((a, b) => order.get(a.column)! - order.get(b.column)!)
+  return { slots: slots.sort((a, b) => order.get(a.column)! - order.get(b.column)!), unknown }
 }
 
 /** The slots of a table that is to be created, in the order of the schema; what the schema does not name comes last. */
-export function slotsOfNewTable(request: PlanRequest, given: FieldLookup, found: Findings): Slot[] {
+export function slotsOfNewTable(request: PlanRequest, given: FieldLookup, found: Findings): Slots {
   const slots: Slot[] = []
-  const unknown: string[] = []
+  const unknown: Slots['unknown'] = []
   for (const { header, cell, wanted, renamed, field } of bindHeader(request, given, found.problems)) {
     const origin = `column ${show(header)} of the source`
     if (field) slots.push({ column: wanted ?? field.name, from: { cell }, field, target: undefined, origin })
     else if (renamed)
       found.problems.push(`${show(header)} is mapped to ${show(wanted)}, which is no field of the schema`)
-    else unknown.push(header)
+    else unknown.push({ name: header, cell })
   }
   reportUnknown(unknown, 'the schema', request, found)
   for (const { name, from, type, origin } of extras(request)) {
@@ -76,7 +82,7 @@ export function slotsOfNewTable(request: PlanRequest, given: FieldLookup, found:
   }
   const order = new Map(given.fields.map((field, index) => [field, index]))
   const place = ({ field }: Slot) => order.get(field!) ?? given.fields.length
-  return slots.sort((a, b) => place(a) - place(b))
+  return { slots: slots.sort((a, b) => place(a) - place(b)), unknown }
 }
 
 interface Extra {
@@ -103,12 +109,13 @@ function extras({ set = {}, provenance }: PlanRequest): Extra[] {
   ]
 }
 
-function reportUnknown(unknown: readonly string[], place: string, request: PlanRequest, found: Findings): void {
+function reportUnknown(unknown: Slots['unknown'], place: string, request: PlanRequest, found: Findings): void {
   if (unknown.length === 0) return
-  const headers = showAll(unknown)
-  if (request.unknownColumns === 'ignore') found.notices.push(`not in ${place}, so left out: ${headers}`)
+  const headers = showAll(unknown.map(({ name }) => name))
+  if (request.unknownColumns === 'metadata') found.notices.push(`not in ${place}, so kept in "metadata": ${headers}`)
+  else if (request.unknownColumns === 'ignore') found.notices.push(`not in ${place}, so left out: ${headers}`)
   else {
-    const advice = 'map them (--map), leave them out (--skip, --unknown-columns ignore), or add the columns'
+    const advice = 'map them (--map), leave them out (--skip, --unknown-columns ignore|metadata), or add the columns'
     found.problems.push(`not in ${place}: ${headers}; ${advice}`)
   }
 }

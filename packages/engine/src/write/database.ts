@@ -62,6 +62,8 @@ export interface NewColumn {
   type: ColumnType
   required: boolean
   unique: boolean
+  /** What the database fills it with where a row has no value: a number of its own, which makes it the primary key, or the current time. */
+  filledWith?: 'number' | 'now'
 }
 
 /** What the batches of one load have in common. */

@@ -28,7 +28,7 @@ export interface SourceFlags {
   skip?: string[]
   set?: Map<string, string>
   provenance?: true
-  unknownColumns?: 'reject' | 'ignore'
+  unknownColumns?: 'reject' | 'ignore' | 'metadata'
 }
 
 export function addSourceFlags(command: Command): void {
@@ -80,6 +80,7 @@ export function addSourceFlags(command: Command): void {
     new Option('--unknown-columns <what>', 'columns that the table has not (default: reject, the load)').choices([
       'reject',
       'ignore',
+      'metadata',
     ]),
   )
 }

@@ -4,8 +4,17 @@ import { quoteName, quoteTable } from './identifier.ts'
 
 /** CREATE TABLE for columns of a schema. */
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
-  const lines = columns.map(({ name, type, required, unique }) =>
-    [quoteName(name), created(type).sql, required && 'NOT NULL', unique && 'UNIQUE'].filter(Boolean).join(' '),
+  const lines = columns.map(({ name, type, required, unique, filledWith }) =>
+    [
+      quoteName(name),
+      created(type).sql,
+      filledWith === 'number' && 'GENERATED ALWAYS AS IDENTITY (CACHE 1000) PRIMARY KEY',
+      filledWith === 'now' && 'DEFAULT now()',
+      required && 'NOT NULL',
+      unique && 'UNIQUE',
+    ]
+      .filter(Boolean)
+      .join(' '),
   )
   if (primaryKey.length > 0) lines.push(`PRIMARY KEY (${primaryKey.map(quoteName).join(', ')})`)
   return `CREATE TABLE ${quoteTable(table)} (\n  ${lines.join(',\n  ')}\n)`

@@ -2,7 +2,7 @@ import { SluiceError } from '../../errors.ts'
 import type { ColumnType, Storage } from '../../schema/program.ts'
 import type { NewColumn, TableName, TargetColumn, TargetTable } from '../database.ts'
 import type { Connection } from './connection.ts'
-import { checkSchema, quote } from './sql.ts'
+import { checkSchema, NOW, quote } from './sql.ts'
 
 type Kept = Pick<TargetColumn, 'type' | 'storage'>
 
@@ -31,8 +31,10 @@ export function storageFor(type: ColumnType): Storage {
 /** An INTEGER that is the whole primary key becomes the rowid; NOT NULL then keeps SQLite from inventing numbers for NULL. */
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
   checkSchema(table)
-  const lines = columns.map(({ name, type, required, unique }) => {
+  const lines = columns.map(({ name, type, required, unique, filledWith }) => {
     const words = [quote(name), CREATED[type.kind].declared]
+    if (filledWith === 'number') words.push('PRIMARY KEY')
+    if (filledWith === 'now') words.push(`DEFAULT (${NOW})`)
     if (required || primaryKey.includes(name)) words.push('NOT NULL')
     if (unique) words.push('UNIQUE')
     return words.filter((word) => word !== '').join(' ')
