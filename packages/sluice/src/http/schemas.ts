@@ -149,6 +149,47 @@ export const RejectPage = Type.Object(
   { title: 'Rejects' },
 )
 
+const Evidence = Type.Object(
+  {
+    values: count('Cells of the sample that are not NULL'),
+    nulls: count(),
+    samples: Type.Array(Type.String()),
+    because: Type.String({ description: 'Why it is this type, and none narrower' }),
+  },
+  { title: 'Evidence' },
+)
+
+export const CheckReport = Type.Object(
+  {
+    table: nullable(Type.String({ description: 'Where there is such a table already' })),
+    evidence: Type.String({ description: 'How the dialect was found out' }),
+    sure: Type.Boolean(),
+    columns: Type.Array(
+      Type.Object({
+        source: nullable(Type.String({ description: 'Name in the file' })),
+        column: Type.String({ description: 'Name in the table' }),
+        type: Type.String(),
+        required: Type.Boolean(),
+        inferred: nullable(Evidence),
+      }),
+    ),
+    recordsRead: count(),
+    sound: count('Constraints of the database itself are not tried'),
+    rejected: count(),
+    rejectsByCode: codes,
+    rejects: Type.Array(
+      Type.Object({
+        record: Type.Integer({ minimum: 1 }),
+        line: Type.Integer({ minimum: 1 }),
+        byteOffset: count(),
+        errors: Type.Array(RejectError),
+      }),
+      { description: 'The first 50' },
+    ),
+  },
+  { title: 'Check', description: 'recordsRead = sound + rejected' },
+)
+
 export const ReplayReceipt = Type.Object(
   {
     uploadId: Type.String(),

@@ -8,6 +8,7 @@ import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, Log
 import { withoutPassword } from '../config.ts'
 import { serveLive } from '../live/live.ts'
 import { guard } from './auth.ts'
+import { checkRoutes } from './check.ts'
 import { docsRoutes } from './docs.ts'
 import { watchRequests } from './metrics.ts'
 import { describeRoutes } from './openapi.ts'
@@ -99,6 +100,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   app.register(uploadRoutes, context)
   app.register(replayRoutes, context)
   app.register(tusRoutes, context)
+  app.register(checkRoutes, context)
   statusRoutes(app, context)
   rejectRoutes(app, context)
   operationRoutes(app, context, registry)
