@@ -298,7 +298,10 @@ class RecordReader {
   }
 
   #isDelimiter(at: number): boolean {
-    return this.#delimiter.every((byte, index) => this.#byteAt(at + index) === byte)
+    const delimiter = this.#delimiter
+    if (this.#bytes[at] !== delimiter[0]) return false
+    for (let i = 1; i < delimiter.length; i++) if (this.#byteAt(at + i) !== delimiter[i]) return false
+    return true
   }
 
   /** Where the physical line that `from` stands on ends, and where the next one begins. */

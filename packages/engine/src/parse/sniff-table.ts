@@ -47,22 +47,27 @@ export function hasTrailingDelimiters([header, ...below]: readonly SourceRecord[
 }
 
 /**
- * How many records below the header look like more of it: text where every record below them has a number, a time or the like,
+ * How many records below the header look like more of it: nothing but text, where every record below them has a number, a time or the like,
  * in all such columns that they fill.
  */
 export function headerRowsBelow(records: readonly SourceRecord[]): number {
   for (let rows = MOST_HEADER_ROWS; rows > 0; rows--) {
     const further = records.slice(1, 1 + rows)
     const below = records.slice(1 + rows)
-    if (below.length < LEAST_BELOW) continue
+    if (below.length < LEAST_BELOW || !further.every(isText)) continue
     const typed = below[0]!.cells.flatMap((_, column) => (isTyped(below, column) ? [column] : []))
     const isHeader = ({ cells }: SourceRecord) => {
       const texts = typed.flatMap((column) => cells[column] ?? []).filter(isFilled)
-      return texts.length > 0 && texts.every(({ text }) => cellKind(text) === 'text')
+      return texts.length > 0
     }
     if (typed.length > 0 && further.every(isHeader)) return rows
   }
   return 0
+}
+
+/** Looked at first: most records have a number, and need no second look. */
+function isText({ cells }: SourceRecord): boolean {
+  return cells.every(({ text }) => ['empty', 'text'].includes(cellKind(text)))
 }
 
 function isTyped(records: readonly SourceRecord[], column: number): boolean {
