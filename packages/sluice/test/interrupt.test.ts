@@ -1,5 +1,5 @@
 import assert from 'node:assert/strict'
-import { writeFileSync } from 'node:fs'
+import { readdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
@@ -11,7 +11,7 @@ import { sluice, start, temporaryFolder } from './sluice.ts'
 async function startEndless(cwd: string) {
   const args = ['load', '-', '--table', 'people', '--progress', 'json']
   const input = Buffer.concat([...generate({ rows: 100, bad: 0, duplicates: 0, seed: 1 })])
-  const running = start(args, { cwd, input, inputStaysOpen: true })
+  const running = start(args, { cwd, input, inputStaysOpen: true, env: { TMPDIR: cwd } })
   await new Promise<void>((resolve) => {
     let seen = ''
     running.child.stderr.on('data', (text: string) => {
@@ -23,6 +23,13 @@ async function startEndless(cwd: string) {
   return running
 }
 
+/** What `sluice jobs` says of the only job, and the files that there are: the folder is that of temporary ones, too. */
+async function leftBy(cwd: string): Promise<{ status: string; files: string[] }> {
+  const { stdout, stderr } = await sluice(['jobs', '--json'], { cwd })
+  const [job] = JSON.parse(stdout || stderr)
+  return { status: job.status, files: readdirSync(cwd) }
+}
+
 describe('the first signal', { concurrency: 2 }, () => {
   for (const [signal, code] of [
     ['SIGINT', 130],
@@ -30,10 +37,12 @@ describe('the first signal', { concurrency: 2 }, () => {
     ['SIGHUP', 129],
   ] as const) {
     test(`${signal} ends the load with ${code}, and says how to go on`, async () => {
-      const { child, ended } = await startEndless(temporaryFolder())
+      const cwd = temporaryFolder()
+      const { child, ended } = await startEndless(cwd)
       child.kill(signal)
       const end = await ended
       assert.equal(end.code, code, end.stderr)
+      assert.deepEqual(await leftBy(cwd), { status: 'PENDING', files: ['sluice.db'] })
       const last = JSON.parse(end.stderr.trimEnd().split('\n').at(-1)!)
       assert.equal(last.code, 'SLUICE_INTERRUPTED')
       assert.match(last.message, /same command/)
@@ -70,6 +79,9 @@ test('the second signal ends it at once, even while a commit waits', async () =>
   const { code, stderr } = await ended
   assert.equal(code, 143, stderr)
   assert.doesNotMatch(stderr, /SLUICE_INTERRUPTED/)
+  database.exec('ROLLBACK')
+  // It had no time to say that it stops; whoever comes next sees that it is gone.
+  assert.equal((await leftBy(cwd)).status, 'PROCESSING')
 })
 
 test('an interrupted load of a file goes on with the same command', async () => {
