@@ -210,7 +210,7 @@ export function liveSuite(environment: () => Promise<Record<string, string>>): v
     const port = String(20_000 + Math.floor(Math.random() * 10_000))
     const first = await serve(own, { ...env, PORT: port })
     const table = newTable()
-    const { json } = await new Api(first).upload(csv(ROWS), { fields: { table, schema: SCHEMA, batchRows: '1000' } })
+    const { json } = await new Api(first).upload(csv(20_000), { fields: { table, schema: SCHEMA, batchRows: '1000' } })
     const live = client(first)
     live.socket.on('connect', () => live.subscribe(json.uploadId))
     await live.next(({ data }) => data?.rowsProcessed > 2_000)
@@ -219,7 +219,7 @@ export function liveSuite(environment: () => Promise<Record<string, string>>): v
     const second = await serve(own, { ...env, PORT: port })
     try {
       const { name, data } = await live.end(json.uploadId)
-      assert.deepEqual([name, data.rowsProcessed], ['completed', ROWS])
+      assert.deepEqual([name, data.rowsProcessed], ['completed', 20_000])
       const counts = live.events.filter((event) => event.data?.uploadId).map((event) => event.data.rowsProcessed)
       assert.deepEqual(
         counts,

@@ -5,7 +5,13 @@ import { type AddressInfo, connect, createServer, type Server, type Socket } fro
 export class CuttingProxy {
   /** Cuts the next connections, each after so many bytes of the server; then lets the others be. */
   cutAfter: number[] = []
+  /** The same, after so many bytes of the client. */
+  cutAfterSent: number[] = []
+  /** Bytes of clients that were passed on. */
+  sent = 0
   cuts = 0
+  /** Where connections go to; another one may have taken its place. */
+  target: URL
   readonly url: string
   readonly #server: Server
   readonly #sockets = new Set<Socket>()
@@ -19,8 +25,9 @@ export class CuttingProxy {
 
   constructor(target: URL, server: Server) {
     this.#server = server
+    this.target = target
     this.url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`
-    server.on('connection', (client) => this.#serve(client, connect(Number(target.port), target.hostname)))
+    server.on('connection', (client) => this.#serve(client, connect(Number(this.target.port), this.target.hostname)))
   }
 
   async close(): Promise<void> {
@@ -40,7 +47,23 @@ export class CuttingProxy {
         server.destroy()
       })
     }
-    client.pipe(server)
+    let sent = 0
+    client.on('data', (bytes) => {
+      sent += bytes.length
+      this.sent += bytes.length
+      const [limit] = this.cutAfterSent
+      if (limit !== undefined && sent >= limit) {
+        this.cutAfterSent.shift()
+        this.cuts++
+        client.resetAndDestroy()
+        return
+      }
+      if (!server.write(bytes)) {
+        client.pause()
+        server.once('drain', () => client.resume())
+      }
+    })
+    client.on('end', () => server.end())
     server.on('data', (bytes) => {
       passed += bytes.length
       const [limit] = this.cutAfter

@@ -1,0 +1,6 @@
+import { tusSuite } from './tus-suite.ts'
+
+tusSuite(
+  async () => ({}),
+  async (server) => server.stored(),
+)
