@@ -81,7 +81,7 @@ class Postgres implements Database {
   readonly now = 'now()'
   readonly parallel: number
   readonly #lines: Lines
-  readonly #order = new Order()
+  #order = new Order()
   #load: Load | undefined
 
   constructor(connector: Connector, parallel: number, notice: (message: string) => void = () => undefined) {
@@ -148,6 +148,8 @@ class Postgres implements Database {
       const definitions = plan.conflict ? await columnDefinitions(session, oid, names) : []
       // Of rows that differ in one unique key, another one can make one wait for the other.
       const isLoose = isIndependent && relation.uniqueIndexes <= 1
+      // The next source of a job counts its bytes from the beginning.
+      this.#order = new Order()
       this.#load = {
         plan,
         names,
