@@ -6,6 +6,7 @@ import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import { headOf, type SourceHead } from './head.ts'
 import { Input } from './input.ts'
+import { contentOf, skippedReceipt } from './loaded-before.ts'
 import { Meter } from './meter.ts'
 import type { LoadOptions } from './options.ts'
 import { BatchBuffer } from './parse/batch.ts'
@@ -66,6 +67,7 @@ const PERCENT_AFTER = 1_000
  */
 export async function load(options: LoadOptions): Promise<Receipt> {
   const notice = options.onNotice ?? (() => undefined)
+  const began = performance.now()
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
   let rejectFile: RejectFile | undefined
@@ -75,6 +77,13 @@ export async function load(options: LoadOptions): Promise<Receipt> {
     database = await openDatabase(options.to, { notice, signal: options.signal, parallel: options.parallel })
     for (const [i, source] of sources.entries()) sources[i] = await unpacked(source, options)
     const prepared = await prepareJob(options, sources, database, notice)
+    if ('loadedBy' in prepared) {
+      const { source, jobId, targetTable } = prepared.loadedBy
+      notice(
+        `${targetTable} has the content of ${source} already, by job ${jobId}, so it is skipped; --force loads it again`,
+      )
+      return skippedReceipt(prepared.loadedBy, performance.now() - began)
+    }
     return await runJob(options, sources, database, prepared, rejectFile, notice)
   } finally {
     try {
@@ -148,8 +157,12 @@ async function runJob(
       })
       records = end.record
       const bytes = meter.nextSource(storedAt(source, end.byte))
+      const isLast = segment === sources.length - 1
+      // What was read in part is not the whole content.
+      const sha256 = isLast && options.limit === undefined ? await contentOf(sources) : undefined
+      if (sha256 !== undefined) await patiently(() => store.noteSha256(job.jobId, sha256))
       failpoint('before-finish')
-      if (staging && segment === sources.length - 1) await committer.publish(staging, bytes)
+      if (staging && isLast) await committer.publish(staging, bytes)
       else await committer.finish(bytes)
       failpoint('after-finish')
     } catch (error) {

@@ -92,6 +92,8 @@ export interface LoadOptions {
   limit?: number
   /** Forget an interrupted load of the same source and table, and start over. */
   restart?: boolean
+  /** Load files also where the table has got the same content already, by a load before. Default: false, they are skipped. */
+  force?: boolean
   /**
    * A UUID for the job. A job that has it goes on, if source and settings are the same and it is neither complete nor cancelled;
    * else a new one gets it, also where another load of the same source and table is unfinished. Default: the unfinished job of this

@@ -7,6 +7,7 @@ import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import { headOf, type SourceHead } from './head.ts'
+import { loadedBefore } from './loaded-before.ts'
 import type { LoadOptions } from './options.ts'
 import { START } from './parse/position.ts'
 import { planFirst, planFor } from './plan-source.ts'
@@ -41,7 +42,7 @@ export async function prepareJob(
   sources: Source[],
   database: Database,
   notice: (message: string) => void,
-): Promise<PreparedJob> {
+): Promise<PreparedJob | { loadedBy: Job }> {
   refuseContradictions(options)
   const table = targetName(options.table, options.sourceName ?? sources[0]!.name)
   const target = table.schema === null ? table.table : `${table.schema}.${table.table}`
@@ -61,7 +62,12 @@ export async function prepareJob(
   await patiently(() => createTables(database, database.kind))
   if (rejectTable) await patiently(() => createRejectTable(database, rejectTable))
   if (options.restart) await patiently(() => forget(place))
-  return patiently(async () => (await findJob(options, sources, place)) ?? createJob(options, sources, place))
+  return patiently(async () => {
+    const found = await findJob(options, sources, place)
+    if (found) return found
+    const loadedBy = await loadedBefore(options, sources, await fingerprintOf(sources), place)
+    return loadedBy ? { loadedBy } : createJob(options, sources, place)
+  })
 }
 
 /** @throws SluiceError SLUICE_CONFIG for options that cannot both be meant */

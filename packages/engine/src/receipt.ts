@@ -20,6 +20,8 @@ export interface Receipt {
   rowsPerSecond: number
   /** Rejects by code, e.g. `{ "type-error": 3 }`. */
   rejectsByCode: Record<string, number>
+  /** The job of {@link jobId} has loaded the same files before, so nothing was done, and nothing is counted. */
+  skipped?: true
   /** The record at which this process went on, where it resumed an interrupted load; else 0. */
   resumedAtRecord: number
 }

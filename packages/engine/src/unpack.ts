@@ -37,6 +37,7 @@ class Unpacked implements Source {
   readonly #stored: Source
   readonly #unpacking: Unpacking
   readonly #content: Source
+  readonly sha256?: () => Promise<string>
   /** Places in the content, and the bytes as stored that were taken for what is before them. */
   #marks: { end: number; stored: number }[] = []
 
@@ -44,6 +45,7 @@ class Unpacked implements Source {
     const { name } = stored
     this.#stored = stored
     this.#unpacking = unpacking
+    if (stored.sha256) this.sha256 = () => stored.sha256!()
     // What can be read again is read again: heads of thousands of files must not be kept.
     this.#content = stored.digest
       ? openStream(this.#read(0), name, signal)

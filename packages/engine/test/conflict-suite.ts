@@ -1,7 +1,12 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, beforeEach, describe, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import type { SluiceError } from '../src/errors.ts'
 import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
 import type { Receipt } from '../src/receipt.ts'
@@ -342,5 +347,126 @@ export function conflictSuite(start: () => Promise<{ url: string; stop(): Promis
       )
       assert.equal((await rowsOf()).length, 3)
     })
+  })
+
+  describe('files that were loaded before', () => {
+    let folder: string
+    before(() => {
+      folder = mkdtempSync(join(tmpdir(), 'sluice-before-'))
+    })
+    after(() => rmSync(folder, { recursive: true }))
+    const file = (name: string, text: string | Uint8Array) => {
+      writeFileSync(join(folder, name), text)
+      return join(folder, name)
+    }
+    const text = (middle: string) => `id,name\n${'1,Ann\n'.repeat(200_000)}2,${middle}\n${'3,Cy\n'.repeat(200_000)}`
+    const loadFile = (source: string | string[], options: Partial<LoadOptions> = {}) =>
+      load({ source, to: place.url, table: 't', ...options })
+    const rows = async () => Number((await db.query('SELECT count(*) AS rows FROM t'))[0]!.rows)
+
+    test('are skipped by their whole content, whatever they are called; what differs between the samples is loaded', async () => {
+      const [one, same, other] = [file('a.csv', text('Bo')), file('b.csv', text('Bo')), file('c.csv', text('Xy'))]
+      const first = await loadFile(one)
+      const notices: string[] = []
+      for (const source of [one, same]) {
+        const again = await loadFile(source, { onNotice: (notice) => notices.push(notice) })
+        assert.deepEqual([again.skipped, again.jobId, again.recordsRead], [true, first.jobId, 0])
+      }
+      assert.match(notices.at(-1)!, /--force/)
+      assert.equal(await rows(), 400_001)
+      assert.equal((await loadFile(other)).inserted, 400_001)
+      assert.equal((await loadFile(one, { force: true })).inserted, 400_001)
+      assert.equal(await rows(), 3 * 400_001)
+    })
+
+    test('are loaded into another table, into one that was emptied or dropped, and to replace', async () => {
+      const small = file('small.csv', 'id,name\n1,Ann\n')
+      assert.equal((await loadFile(small)).inserted, 1)
+      assert.equal((await loadFile(small, { mode: 'replace' })).inserted, 1)
+      await db.query('DELETE FROM t')
+      assert.equal((await loadFile(small)).inserted, 1)
+      await db.query('DROP TABLE t')
+      assert.equal((await loadFile(small)).inserted, 1)
+      assert.equal((await loadFile(small)).skipped, true)
+    })
+
+    test('count only when they were loaded whole, several together only together, compressed ones by their bytes', async () => {
+      const [a, b] = [file('p.csv', 'id,name\n1,Ann\n2,Bo\n'), file('q.csv', 'id,name\n3,Cy\n')]
+      assert.equal((await loadFile(a, { limit: 1 })).inserted, 1)
+      assert.equal((await loadFile([a, b])).inserted, 3)
+      assert.equal((await loadFile([a, b])).skipped, true)
+      assert.equal((await loadFile(b)).inserted, 1)
+      const packed = file('p.csv.gz', gzipSync('id,name\n9,Zoe\n'))
+      assert.equal((await loadFile(packed)).inserted, 1)
+      assert.equal((await loadFile(packed)).skipped, true)
+    })
+
+    test('know their content after an interruption too', async () => {
+      const source = file('cut.csv', `id,name\n${Array.from({ length: 3_000 }, (_, i) => `${i},n${i}\n`).join('')}`)
+      const interrupt = new AbortController()
+      const onProgress = () => interrupt.abort()
+      const cut = loadFile(source, { batchRows: 500, signal: interrupt.signal, onProgress })
+      await assert.rejects(cut, { code: 'SLUICE_INTERRUPTED' })
+      const resumed = await loadFile(source, { batchRows: 500 })
+      assert.ok(resumed.resumedAtRecord > 0)
+      assert.equal((await loadFile(source)).skipped, true)
+      assert.equal(await rows(), 3_000)
+    })
+  })
+
+  describe('several at once, and interruptions', () => {
+    const ids = (from: number, to: number): Record[] =>
+      Array.from({ length: to - from }, (_, i) => ({ id: `k${from + i}`, name: 'n', amount: 1 }))
+
+    test('two loads of overlapping records in opposite order: each key once, each record counted once', async () => {
+      await create('text PRIMARY KEY')
+      const up = ids(0, 6_000)
+      const down = ids(2_000, 8_000).reverse()
+      const options = { onConflict: 'skip', batchRows: 700 } as const
+      const both = await Promise.all([
+        loadInto(up, { ...options, sourceName: 'up.csv' }),
+        loadInto(down, { ...options, sourceName: 'down.csv' }),
+      ])
+      assert.equal(
+        both.reduce((sum, { inserted }) => sum + inserted, 0),
+        8_000,
+      )
+      assert.equal(
+        both.reduce((sum, { duplicates }) => sum + duplicates, 0),
+        4_000,
+      )
+      assert.equal((await rowsOf()).length, 8_000)
+    })
+
+    for (const { name, options } of MODES) {
+      test(`${name}: an interrupted load goes on, and counts as one that was not`, async () => {
+        await create('text PRIMARY KEY')
+        const random = new Random(SEED)
+        const records = Array.from(
+          { length: 4_000 },
+          (): Record => ({
+            id: `k${random.below(2_500)}`,
+            name: 'n',
+            amount: random.below(3),
+          }),
+        )
+        const oracle = new Oracle(options.onConflict === 'update' ? 'update' : 'skip', false)
+        for (const record of records) oracle.take(record)
+        let receipt: Receipt | undefined
+        for (let life = 0; !receipt; life++) {
+          const interrupt = new AbortController()
+          const onProgress = () => life < 4 && interrupt.abort()
+          receipt = await loadInto(records, { ...options, batchRows: 600, signal: interrupt.signal, onProgress }).catch(
+            (error: SluiceError) => {
+              assert.equal(error.code, 'SLUICE_INTERRUPTED', error.message)
+              return undefined
+            },
+          )
+        }
+        assert.ok(receipt.resumedAtRecord > 0)
+        assert.deepEqual(countsOf(receipt), oracle.counts())
+        assert.deepEqual(await rowsOf(), oracle.rows.map((row) => JSON.stringify(row)).sort())
+      })
+    }
   })
 }

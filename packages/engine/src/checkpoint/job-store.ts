@@ -175,6 +175,11 @@ export class JobStore {
     return rows.map(toJob)
   }
 
+  /** Keeps the SHA-256 of the whole source; what is known already stays. */
+  async noteSha256(jobId: string, sha256: string): Promise<void> {
+    await this.#run('UPDATE ingestion_jobs SET sha256 = coalesce(sha256, $2) WHERE job_id = $1', [jobId, sha256])
+  }
+
   async saveSettings(jobId: string, settings: unknown): Promise<void> {
     await this.#run('UPDATE ingestion_jobs SET settings = $2 WHERE job_id = $1', [jobId, JSON.stringify(settings)])
   }

@@ -33,6 +33,8 @@ class FileSource implements Source {
   readonly size: number
   readonly digest = null
   readonly #file: FileHandle
+  /** Of all bytes, once they were read in one go. */
+  #sha256: string | undefined
 
   constructor(file: FileHandle, name: string, size: number) {
     this.#file = file
@@ -57,10 +59,18 @@ class FileSource implements Source {
     return { bytes: buffer.subarray(0, length), complete: length >= this.size }
   }
 
+  async sha256(): Promise<string> {
+    if (this.#sha256 !== undefined) return this.#sha256
+    for await (const _ of this.read(0));
+    return this.#sha256!
+  }
+
   async *read(from: number): AsyncGenerator<Uint8Array, void, void> {
     // While one chunk is worked on, the next one is read into the other buffer.
     let [buffer, other] = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)]
     let at = from
+    // 4 % of the time of a load, and the next one knows what it has.
+    const hash = from === 0 ? createHash('sha256') : undefined
     let reading = this.#readAt(buffer, at)
     try {
       for (;;) {
@@ -72,6 +82,7 @@ class FileSource implements Source {
         reading = this.#readAt(buffer, at)
         // Its error is told when it is waited for.
         reading.catch(() => undefined)
+        hash?.update(chunk)
         yield chunk
       }
     } finally {
@@ -84,6 +95,7 @@ class FileSource implements Source {
         `${this.name} had ${this.size} bytes when the load began and ends at byte ${at} now: it was cut while it was read`,
       )
     }
+    this.#sha256 = hash?.digest('hex') ?? this.#sha256
   }
 
   async close(): Promise<void> {

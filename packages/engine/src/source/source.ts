@@ -14,6 +14,11 @@ export interface Source {
    * says of a source of its own. JSON.
    */
   fingerprint(): Promise<unknown>
+  /**
+   * SHA-256, in hex, of all bytes as stored: known when they were read from the first to the last, else read for it. Not there where
+   * they cannot be read again.
+   */
+  sha256?(): Promise<string>
   /** Up to `bytes` bytes from the start, and whether that is all there is. */
   head(bytes: number): Promise<Head>
   /**

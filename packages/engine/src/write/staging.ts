@@ -187,6 +187,6 @@ function quote(name: string): string {
   return `"${name.replaceAll('"', '""')}"`
 }
 
-function quoteTable({ schema, table }: TableName): string {
+export function quoteTable({ schema, table }: TableName): string {
   return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`
 }

@@ -26,6 +26,7 @@ interface LoadFlags extends SourceFlags {
   rejects?: string
   rejectTable?: string
   restart?: true
+  force?: true
   progress?: 'json'
   json?: true
   quiet?: true
@@ -97,6 +98,7 @@ export function addLoad(program: Command, config: Config): void {
   )
   command.option('--rejects <file.csv>', 'write the rejects to this file as well')
   command.option('--reject-table <table>', 'the table of the rejects, T or schema.T (default: failed_imports)')
+  command.option('--force', 'load files also that were loaded into this table before')
   command.option('--restart', 'forget an interrupted load of the same file, and start over')
 
   command.optionsGroup('What to show:')
@@ -182,6 +184,7 @@ async function loadOptions(
       rejects: flags.rejects,
       rejectTable: flags.rejectTable,
       restart: flags.restart,
+      force: flags.force,
     }),
     to,
   }

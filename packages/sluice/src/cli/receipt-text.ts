@@ -12,8 +12,17 @@ export interface ReceiptContext {
   rejectTable: string | undefined
 }
 
+function shortened(source: string): string {
+  return source.replaceAll(process.cwd() + sep, '')
+}
+
 /** The receipt as a short block for people. */
 export function receiptText(receipt: Receipt, context: ReceiptContext): string {
+  if (receipt.skipped) {
+    return printable(
+      `${shortened(receipt.source)} → ${receipt.table}: loaded already, by job ${receipt.jobId}; skipped\n`,
+    )
+  }
   const lines: [string, string][] = [
     ['records read', count(receipt.recordsRead)],
     ['inserted', count(receipt.inserted)],
@@ -30,8 +39,7 @@ export function receiptText(receipt: Receipt, context: ReceiptContext): string {
   if (receipt.resumedAtRecord > 0) block.push(`  ${'resumed at'.padEnd(13)}record ${count(receipt.resumedAtRecord)}`)
   block.push(`  ${'job'.padEnd(13)}${receipt.jobId}`)
 
-  const source = receipt.source.replaceAll(process.cwd() + sep, '')
-  block.unshift(printable(`${source} → ${receipt.table}`))
+  block.unshift(printable(`${shortened(receipt.source)} → ${receipt.table}`))
   const rejects = receipt.rejected > 0 ? rejectsText(receipt, context) : ''
   return `${block.join('\n')}\n${rejects}`
 }
