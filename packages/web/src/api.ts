@@ -53,6 +53,7 @@ export interface ReplayReceipt extends Counts {
 }
 
 export interface DryRun {
+  columns: { source: string | null; column: string; type: string }[]
   recordsRead: number
   rejected: number
   rejects: { record: number; line: number; errors: RejectError[] }[]
@@ -129,7 +130,7 @@ export function listUploads(
 export function dryRun(sample: string, settings: Record<string, string[]>, signal: AbortSignal): Promise<DryRun> {
   const query = new URLSearchParams(Object.entries(settings).flatMap(([key, all]) => all.map((one) => [key, one])))
   return json(
-    call(`/dry-run?${query}`, {
+    call(`/check?${query}`, {
       method: 'POST',
       headers: { 'content-type': 'application/octet-stream' },
       body: sample,

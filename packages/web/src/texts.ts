@@ -3,7 +3,7 @@ import { bytes, count, duration, percent, plural } from './format.ts'
 
 export const texts = {
   product: 'sluice',
-  nav: { label: 'Main', import: 'Import', jobs: 'Imports', docs: 'API', skip: 'Skip to the content' },
+  nav: { label: 'Main', import: 'Import a file', jobs: 'All imports', docs: 'API', skip: 'Skip to the content' },
   footer: 'Your file goes to this server only.',
 
   drop: {
@@ -76,6 +76,7 @@ export const texts = {
         `${percent(share)} look like ${kind.toLowerCase()}; “${example}” does not`,
       ambiguous: 'Day and month cannot be told apart: text, unless you say how they are written',
     },
+    make: (type: string) => `Make it ${type.toLowerCase()}`,
     none: 'No column is taken.',
   },
 
@@ -214,9 +215,10 @@ export const texts = {
     reason: 'Reason',
     valueOf: (column: string, line: number) => `${column} in line ${count(line)}`,
     whole: 'whole record',
-    edit: 'Record',
+    edit: 'Edit',
     editOf: (line: number) => `Edit the record in line ${count(line)}`,
     corrected: 'corrected',
+    asItStands: 'The record as it stands in the file',
     csv: 'CSV',
     ndjson: 'NDJSON',
     download: 'Download',
@@ -249,7 +251,7 @@ export const texts = {
   } as Record<string, string>,
 
   jobs: {
-    title: 'Imports',
+    title: 'All imports',
     search: 'Search by file or table',
     state: 'State',
     anyState: 'Any state',

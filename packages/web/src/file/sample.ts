@@ -59,7 +59,10 @@ function encodingOf(bytes: Uint8Array<ArrayBuffer>, complete: boolean): string {
     new TextDecoder('utf-8', { fatal: true }).decode(bytes, { stream: !complete })
     return 'utf-8'
   } catch {
-    // No text in UTF-8; this is what a file of that kind mostly is, and the user sees at once when it is not.
-    return 'windows-1252'
+    // With more sound characters than broken ones it is UTF-8 that was damaged here and there; those records are refused.
+    const text = new TextDecoder().decode(bytes)
+    const broken = text.match(/\ufffd/g)?.length ?? 0
+    const sound = text.match(/[^\0-\x7f\ufffd]/g)?.length ?? 0
+    return sound > broken ? 'utf-8' : 'windows-1252'
   }
 }

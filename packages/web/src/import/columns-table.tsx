@@ -96,7 +96,17 @@ function Row({ column, edit }: { column: Column; edit: (part: Partial<Column>) =
             <q key={sample}>{sample}</q>
           ))}
         </span>
-        {take && problems.map((problem) => <p key={problem.kind}>{wordsOf(problem)}</p>)}
+        {take &&
+          problems.map((problem) => (
+            <p key={problem.kind}>
+              {wordsOf(problem)}
+              {problem.kind === 'mixed' && type === 'auto' && (
+                <button type="button" className="link" onClick={() => edit({ type: problem.type })}>
+                  {words.make(words.types[problem.type])}
+                </button>
+              )}
+            </p>
+          ))}
       </td>
     </tr>
   )

@@ -95,7 +95,7 @@ export function FileView({ file, change }: { file: File; change: () => void }) {
       {empty && <Notice tone="bad" title={texts.file.empty} />}
       {previous && (
         <Notice
-          tone="quiet"
+          tone="calm"
           title={texts.file.goOn}
           actions={
             <button type="button" className="button primary" disabled={starting} onClick={() => void start(previous)}>
@@ -109,7 +109,7 @@ export function FileView({ file, change }: { file: File; change: () => void }) {
       <div className="file-grid">
         <div className="file-main">
           {!(sample || empty || trouble) && <p className="hint loading">{texts.file.reading}</p>}
-          {sample?.compression === 'zstd' && <Notice tone="quiet" title={texts.file.noPreview} />}
+          {sample?.compression === 'zstd' && <Notice tone="calm" title={texts.file.noPreview} />}
           {view && sample && !empty && (
             <>
               <DialectView view={view} sample={sample} said={said} say={(part) => setSaid({ ...said, ...part })} />

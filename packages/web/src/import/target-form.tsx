@@ -1,6 +1,8 @@
 import { texts } from '../texts.ts'
 import type { Column, Target } from './plan.ts'
 
+const POLICIES = ['reject', 'skip', 'update'] as const
+
 /** Where the rows go, and by which rules. */
 export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
   const { target: words } = texts
@@ -33,6 +35,21 @@ export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
         </select>
         <small>{words.keyHint}</small>
       </label>
+      {key !== '' && (
+        <label className="field">
+          <span>{words.duplicates}</span>
+          <select
+            value={target.onConflict}
+            onChange={(event) => set({ onConflict: event.target.value as Target['onConflict'] })}
+          >
+            {POLICIES.map((policy) => (
+              <option key={policy} value={policy}>
+                {words.policies[policy]}
+              </option>
+            ))}
+          </select>
+        </label>
+      )}
       <details>
         <summary>{words.more}</summary>
         <label className="field">

@@ -14,7 +14,7 @@ export function Notice({ tone, title, children, actions }: NoticeProps) {
 }
 
 interface NoticeProps {
-  tone: 'bad' | 'good' | 'quiet'
+  tone: 'bad' | 'calm'
   title: string
   children?: ReactNode
   actions?: ReactNode

@@ -18,19 +18,31 @@ export function RecordDialog({ row, columns, changes, keep, close }: DialogProps
         <h2 id="record-title">{texts.rejects.dialog(row.line)}</h2>
         <p className="dialog-reason">{row.message}</p>
         <div className="dialog-cells">
-          {columns
-            .map((name, at) => ({ name, at }))
-            .map(({ name, at: i }) => (
-              <label key={i} className={name === row.column ? 'field bad' : 'field'}>
-                <span>{name}</span>
-                <input
-                  className={`input ${draft.has(i) ? 'changed' : ''}`}
-                  value={draft.get(i) ?? row.cells[i]?.text ?? ''}
-                  placeholder={texts.rejects.empty}
-                  onChange={(event) => setDraft(new Map(draft).set(i, event.target.value))}
-                />
-              </label>
-            ))}
+          {row.isWhole && (
+            <label className="field bad dialog-whole">
+              <span>{texts.rejects.asItStands}</span>
+              <textarea
+                className={`input ${draft.has(0) ? 'changed' : ''}`}
+                rows={5}
+                value={draft.get(0) ?? row.cells[0]!.text}
+                onChange={(event) => setDraft(new Map(draft).set(0, event.target.value))}
+              />
+            </label>
+          )}
+          {!row.isWhole &&
+            columns
+              .map((name, at) => ({ name, at }))
+              .map(({ name, at: i }) => (
+                <label key={i} className={name === row.column ? 'field bad' : 'field'}>
+                  <span>{name}</span>
+                  <input
+                    className={`input ${draft.has(i) ? 'changed' : ''}`}
+                    value={draft.get(i) ?? row.cells[i]?.text ?? ''}
+                    placeholder={texts.rejects.empty}
+                    onChange={(event) => setDraft(new Map(draft).set(i, event.target.value))}
+                  />
+                </label>
+              ))}
         </div>
         <div className="dialog-actions">
           <button type="button" className="button quiet" onClick={() => dialog.current?.close()}>

@@ -72,7 +72,7 @@ interface TableProps {
 }
 
 function Row({ row, columns, changes, edit, open }: RowProps) {
-  const index = columns.indexOf(row.column)
+  const index = row.isWhole ? -1 : columns.indexOf(row.column)
   const text = changes?.get(index) ?? row.cells[index]?.text ?? ''
   return (
     <>

@@ -16,6 +16,8 @@ export interface RejectRow {
   /** What sluice says of the record, to be sent back as it came. */
   own: Cell[]
   guarded: Set<number>
+  /** It could not be taken apart, and stands as it is in the first cell. */
+  isWhole: boolean
 }
 
 export interface Rejects {
@@ -26,6 +28,8 @@ export interface Rejects {
   more: boolean
 }
 
+/** Codes of records that have no cells. */
+const WHOLE = ['quote-error', 'json-error', 'record-too-large']
 const OWN = 'sluice_record'
 
 /** Reads the CSV of the open rejects as far as the page shows it. */
@@ -76,6 +80,7 @@ function rowOf(line: Cell[], columns: string[], own: number): RejectRow {
     cells,
     own: line.slice(own),
     guarded,
+    isWhole: cells.length > 1 && WHOLE.includes(code ?? '') && cells.slice(1).every(({ text }) => text === ''),
   }
 }
 

@@ -51,7 +51,7 @@ export function JobView({ uploadId }: { uploadId: string }) {
       {status.status === 'failed' && <Stopped status={status} retry={act(() => retryUpload(uploadId))} />}
       {status.status === 'cancelled' && (
         <Notice
-          tone="quiet"
+          tone="calm"
           title={texts.states.cancelled}
           actions={<RetryButton retry={act(() => retryUpload(uploadId))} resume />}
         >
@@ -110,7 +110,7 @@ function Missing({ error }: { error: ApiError }) {
   const gone = error.status === 404
   return (
     <Notice
-      tone="quiet"
+      tone="calm"
       title={gone ? texts.errors.missing : texts.errors.title}
       actions={
         <a className="button" href={paths.jobs}>

@@ -49,7 +49,7 @@ export function ProgressView({ watched, status, transfer, cancel }: ProgressProp
         <Figure name={texts.watch.rows} value={count(status.rowsProcessed)} />
         <Figure name={texts.watch.failed} value={count(status.rowsFailed)} tone={status.rowsFailed > 0 ? 'bad' : ''} />
         <Figure name={texts.watch.speed} value={speed.rate.length > 0 ? count(Math.round(rate)) : '–'} />
-        <Figure name={texts.watch.eta} value={etaOf(status, speed)} />
+        <Figure name={texts.watch.eta} value={watched.eta === null ? '–' : duration(watched.eta)} />
       </dl>
       <div className="watch-grid">
         <section className="panel">
@@ -87,13 +87,6 @@ interface ProgressProps {
 function hintOf(receiving: boolean, transfer: Transfer | undefined): string {
   if (!receiving) return texts.watch.sentOnly
   return transfer ? texts.watch.keepOpen : `${texts.watch.elsewhere} ${texts.watch.chooseAgain}`
-}
-
-/** By the bytes of the last looks, as records may be of any length. */
-function etaOf({ progress, startedAt }: Status, { at }: Watched['speed']): string {
-  if (startedAt === null || progress <= 0 || at.length < 2) return '–'
-  const passed = (Date.now() - Date.parse(startedAt)) / 1000
-  return duration(Math.max(0, (passed / progress) * (1 - progress)))
 }
 
 function Figure({ name, value, tone = '' }: { name: string; value: string; tone?: string }) {

@@ -36,6 +36,7 @@ export function RateChart({ at, rate }: { at: number[]; rate: number[] }) {
             ...axis,
             grid: { show: false },
             values: (_plot, ticks) => ticks.map((one) => `${Math.round(one)} s`),
+            incrs: [1, 2, 5, 10, 30, 60, 120, 300, 600, 1800, 3600],
             size: 24,
           },
           { ...axis, values: (_plot, ticks) => ticks.map((one) => count(one)), size: 62, space: 34 },

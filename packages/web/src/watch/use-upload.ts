@@ -2,9 +2,10 @@ import { useEffect, useState } from 'react'
 import { ApiError, isActive, type RejectError, readRejects, readStatus, type Status } from '../api.ts'
 import { texts } from '../texts.ts'
 import type { LogEntry } from '../upload/transfers.ts'
+import { follow, type Snapshot } from './live.ts'
 
-/** Milliseconds between looks at an upload that goes on. */
-const EVERY_MS = 400
+/** Milliseconds between looks at an upload that goes on. What happens between them is told by the socket, where there is one. */
+const EVERY_MS = 1_000
 /** And at one whose server does not answer. */
 const WHEN_LOST_MS = 1_500
 /** Rejects that are counted by code while an upload goes on; the receipt has all of them. */
@@ -15,6 +16,8 @@ export interface Watched {
   error: ApiError | undefined
   /** Seconds since the page was opened, and records a second. */
   speed: { at: number[]; rate: number[] }
+  /** Seconds left, where that can be told. */
+  eta: number | null
   codes: Record<string, number>
   counted: number
   log: LogEntry[]
@@ -35,6 +38,10 @@ export function useUpload(uploadId: string): Watched {
     const counts: Record<string, number> = {}
     let counted = 0
 
+    const hear = (snapshot: Snapshot): void =>
+      setWatched((old) =>
+        old.status ? { ...next(old, statusWith(old.status, snapshot)), eta: snapshot.etaSeconds } : old,
+      )
     const look = async (): Promise<void> => {
       let wait = EVERY_MS
       try {
@@ -57,7 +64,12 @@ export function useUpload(uploadId: string): Watched {
       timer = setTimeout(look, wait)
     }
     void look()
+    const leave = follow(uploadId, hear, () => {
+      clearTimeout(timer)
+      void look()
+    })
     return () => {
+      leave()
       gone.abort()
       clearTimeout(timer)
     }
@@ -70,9 +82,15 @@ const NOTHING: Omit<Watched, 'refresh'> = {
   status: undefined,
   error: undefined,
   speed: { at: [], rate: [] },
+  eta: null,
   codes: {},
   counted: 0,
   log: [],
+}
+
+function statusWith(status: Status, { uploadId: _, rowsPerSecond: __, etaSeconds: ___, ...told }: Snapshot): Status {
+  const { bytesCommitted, bytesTotal } = told
+  return { ...status, ...told, progress: bytesTotal ? Math.min(1, bytesCommitted / bytesTotal) : status.progress }
 }
 
 type Event = 'offline' | 'online' | 'processing' | 'completed' | 'failed' | 'cancelled'
