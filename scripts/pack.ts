@@ -20,6 +20,7 @@ function prepare(): void {
   // The declarations of sluice refer to those of the engine.
   if (manifest.dependencies?.['@sluice/engine']) compile('../engine')
   compile('.')
+  if (manifest['name'] === 'sluice') execFileSync('node', ['../web/build.ts'], { stdio: 'inherit' })
   mkdirSync('.tmp', { recursive: true })
   copyFileSync('package.json', KEPT)
   copyFileSync(`${ROOT}/LICENSE`, 'LICENSE')

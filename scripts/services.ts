@@ -42,6 +42,7 @@ export const SERVICES: Service[] = [
   program('psql', 'postgresql-client'),
   program('pgbouncer', 'pgbouncer'),
   program('sqlite3', 'sqlite3'),
+  program('chromium', 'chromium'),
 ]
 
 function program(name: string, debianPackage: string): Service {

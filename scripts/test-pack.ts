@@ -46,6 +46,7 @@ function pack(copy: string): string[] {
     const foreign = paths.filter((path) => /(^|\/)(test|src)\/|(?<!\.d)\.ts$/.test(path))
     assert.deepEqual(foreign, [], 'sources and tests are not published')
     assert.ok(paths.includes('LICENSE'))
+    if (name === 'sluice') assert.ok(paths.includes('page/index.html'), 'the page is published')
     if (name === 'engine') assert.ok(paths.includes('kernel/kernel.wasm'), 'the kernel is published')
     return join(temp, packed.filename)
   })

@@ -1,0 +1,192 @@
+import assert from 'node:assert/strict'
+import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { after, before, test } from 'node:test'
+import { gzipSync } from 'node:zlib'
+import type { Browser, Page } from 'playwright-core'
+import { generate } from '../../sluice/src/generate/generate.ts'
+import { serve } from '../../sluice/test/serve.ts'
+import { temporaryFolder } from '../../sluice/test/sluice.ts'
+import { openBrowser, seriousFindings, visit } from './browser.ts'
+
+const PAGE = join(import.meta.dirname, '../../sluice/page')
+/** Some 20 MB. */
+const RECORDS = 100_000
+const MOST_SCRIPT = 250 * 1024
+
+let browser: Browser
+before(async () => {
+  browser = await openBrowser()
+})
+after(() => browser.close())
+
+function sample(folder: string, name: string, rows: number): string {
+  const path = join(folder, name)
+  writeFileSync(path, Buffer.concat([...generate({ rows, bad: rows / 100, duplicates: 0, seed: 7 })]))
+  return path
+}
+
+const button = (page: Page, name: RegExp | string) => page.getByRole('button', { name })
+const accessible = async (page: Page, state: string) => assert.deepEqual(await seriousFindings(page), [], state)
+
+test('a file all the way: looked into, mapped, sent over a connection that breaks, watched, repaired and loaded again', async () => {
+  const folder = temporaryFolder()
+  const file = sample(folder, 'people.csv', RECORDS)
+  let served = await serve(folder)
+  const { page, complaints } = await visit(browser, served.url)
+  await accessible(page, 'at the start')
+
+  await page.setInputFiles('input[type=file]', file)
+  await page.getByRole('columnheader', { name: 'email' }).waitFor()
+  await page.getByText(/of the first [\d,]+ records would be refused/).waitFor()
+  await button(page, 'Make it whole number').click()
+  await page.getByLabel('Take the column note').uncheck()
+  await page.getByLabel('Column in the table for email').fill('mail')
+  await page.getByLabel(/^Table/).fill('people')
+  await page.getByLabel(/^Key/).selectOption('id')
+  await page
+    .getByText(/“?x\d+”?.*is not an integer|"x\d+" is not an integer/)
+    .first()
+    .waitFor()
+  await accessible(page, 'with a file')
+  assert.deepEqual(complaints, [])
+
+  // Slow enough that the server is killed in the middle of the file.
+  const network = await page.context().newCDPSession(page)
+  const conditions = { offline: false, latency: 0, downloadThroughput: -1 }
+  await network.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput: 4_000_000 })
+  await button(page, /^Import [\d.]+ MB/).click()
+  const received = page.getByRole('progressbar', { name: 'Received' })
+  await page.waitForFunction(() => {
+    const bar = document.querySelector('[role=progressbar][aria-label=Received]')
+    return Number(bar?.getAttribute('aria-valuenow')) >= 20
+  })
+  await accessible(page, 'while sending')
+  await served.stop('SIGKILL')
+  await page.getByText('The server does not answer').first().waitFor()
+  served = await serve(folder, { PORT: String(served.port) })
+  await network.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput: -1 })
+  await page.getByText('The account balances').waitFor({ timeout: 60_000 })
+  assert.equal(await received.count(), 0)
+  await page.getByRole('table', { name: 'Refused records' }).waitFor()
+  await accessible(page, 'with the receipt')
+
+  const database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
+  const rows = () => Number(database.prepare('SELECT count(*) AS n FROM people').get()!['n'])
+  const uploadId = new URL(page.url()).hash.split('/').at(-1)!
+  const receipt = async () => (await (await fetch(`${served.url}/upload/${uploadId}/status`)).json()).receipt
+  const first = await receipt()
+  assert.equal(first.recordsRead, RECORDS)
+  assert.equal(first.inserted + first.rejected, RECORDS)
+  assert.equal(rows(), first.inserted)
+  const columns = database.prepare("SELECT name FROM pragma_table_info('people')").all()
+  assert.ok(columns.some(({ name }) => name === 'mail') && !columns.some(({ name }) => name === 'note'))
+
+  await page.getByLabel(/^Column/).selectOption('id')
+  const values = page.getByLabel(/^id in line/)
+  for (const at of [0, 1, 2]) await values.nth(at).fill(String(RECORDS + 1 + at))
+  await button(page, 'Load 3 corrected records').click()
+  await page.getByText('3 records loaded.').waitFor()
+  await page
+    .getByText(new RegExp(`${(first.inserted + 3).toLocaleString('en')} inserted`))
+    .first()
+    .waitFor()
+  const second = await receipt()
+  assert.equal(second.inserted, first.inserted + 3)
+  assert.equal(second.rejected, first.rejected - 3)
+  assert.equal(rows(), second.inserted)
+  await page.getByText('The account balances').waitFor()
+  database.close()
+
+  await page.getByRole('link', { name: 'All imports' }).click()
+  await page.getByRole('link', { name: 'people.csv' }).waitFor()
+  await accessible(page, 'the list')
+  // What a browser says of a server that is killed, and nothing of the policy or of the page itself.
+  assert.deepEqual(
+    complaints.filter((one) => !/ERR_|WebSocket connection/.test(one)),
+    [],
+  )
+  await served.stop()
+})
+
+test('names and cells are text, whatever they say', async () => {
+  const folder = temporaryFolder()
+  const served = await serve(folder)
+  const { page, complaints } = await visit(browser, served.url)
+  const hostile = '<img src=x onerror=alert(1)>'
+  const csv = `id,"${hostile}"\n${Array.from({ length: 20 }, (_, i) => `${i},"${hostile}"\n`).join('')}x,=1+1\n`
+  await page.setInputFiles('input[type=file]', {
+    name: `${hostile}.csv`,
+    mimeType: 'text/csv',
+    buffer: Buffer.from(csv),
+  })
+  await page.getByRole('heading', { name: hostile }).waitFor()
+  await page.getByLabel(/^Table/).fill('hostile')
+  await page.getByLabel('Type of id').selectOption('integer')
+  await button(page, /^Import /).click()
+  await page.getByText('1 refused').first().waitFor()
+  await button(page, /^Edit the record/).click()
+  await page.getByLabel('id', { exact: true }).fill('99')
+  await accessible(page, 'a record')
+  await button(page, 'Keep the correction').click()
+  await button(page, 'Load 1 corrected record').click()
+  await page.getByText('1 record loaded.').waitFor()
+  const database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
+  const row = database.prepare('SELECT * FROM hostile WHERE id = 99').get()!
+  database.close()
+  assert.equal(Object.values(row)[1], '=1+1')
+  assert.equal(await page.locator('img').count(), 0)
+  assert.deepEqual(complaints, [])
+  await served.stop()
+})
+
+test('with keys the page is open, and asks for one before it shows anything', async () => {
+  const served = await serve(temporaryFolder(), { SLUICE_API_KEYS: 'right-key-1234', HOST: '127.0.0.1' })
+  const { page } = await visit(browser, `${served.url}/#/imports`)
+  await page.getByRole('heading', { name: 'This server asks for a key' }).waitFor()
+  await accessible(page, 'without a key')
+  await page.getByLabel('API key').fill('wrong')
+  await button(page, 'Enter').click()
+  await page.getByText('The server does not know this key.').waitFor()
+  await page.getByLabel('API key').fill('right-key-1234')
+  await button(page, 'Enter').click()
+  await page.getByRole('heading', { name: 'No imports yet' }).waitFor()
+  await accessible(page, 'an empty list')
+  await served.stop()
+  await page.getByText('The server does not answer').first().waitFor({ timeout: 30_000 })
+})
+
+test('on a phone nothing is wider than the screen, in either colour', async () => {
+  const served = await serve(temporaryFolder())
+  const { page } = await visit(browser, served.url, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' })
+  await page.setInputFiles('input[type=file]', {
+    name: 'a.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('id,name\n1,Ada\n'),
+  })
+  await page.getByText('The first 1 records would all go in.').waitFor()
+  await accessible(page, 'on a phone')
+  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360)
+  await served.stop()
+})
+
+test('the page is small, cached for long, and bound by a strict policy', async () => {
+  const served = await serve(temporaryFolder())
+  const scripts = globSync('assets/*.js', { cwd: PAGE })
+  assert.ok(scripts.length > 0)
+  const size = scripts.reduce((sum, name) => sum + gzipSync(readFileSync(join(PAGE, name))).length, 0)
+  assert.ok(size <= MOST_SCRIPT, `${size} bytes of script`)
+
+  const index = await fetch(served.url)
+  const policy = index.headers.get('content-security-policy')!
+  assert.match(policy, /default-src 'none'/)
+  assert.doesNotMatch(policy, /unsafe|\*/)
+  assert.equal(index.headers.get('cache-control'), 'no-store')
+  const script = await fetch(`${served.url}/${scripts[0]}`)
+  assert.equal(script.headers.get('content-type'), 'text/javascript; charset=utf-8')
+  assert.equal(script.headers.get('content-encoding'), 'gzip')
+  assert.match(script.headers.get('cache-control')!, /max-age=31536000, immutable/)
+  assert.equal((await fetch(`${served.url}/assets/..%2findex.html`)).status, 404)
+  await served.stop()
+})
