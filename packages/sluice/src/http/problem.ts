@@ -54,6 +54,8 @@ const STATUS: Record<ErrorCode, number> = {
   SLUICE_INTERNAL: 500,
 }
 
+export const statusOf = (code: ErrorCode): number => STATUS[code]
+
 export interface Answer {
   status: number
   headers: Record<string, string>

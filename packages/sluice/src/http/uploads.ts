@@ -4,7 +4,7 @@ import type { FastifyRequest } from 'fastify'
 import { Type } from 'typebox'
 import type { Upload, UploadRequest, UploadStart } from '../jobs/upload.ts'
 import { acceptFiles, FILE_TYPES, type Fields, type Incoming, receive } from './body.ts'
-import { Problem, sentenceOf } from './problem.ts'
+import { Problem, sentenceOf, statusOf } from './problem.ts'
 import { type App, type Context, noteUpload, signalOf, viewerOf } from './routes.ts'
 import { Accepted, problems, Receipt, UploadId } from './schemas.ts'
 import { Settings, uploadRequest } from './settings.ts'
@@ -101,7 +101,8 @@ export function uploadRoutes(app: App, context: Context, done: () => void): void
   async function receiptOf(upload: Upload): Promise<JobReceipt> {
     if (upload.state === 'completed') return service.receipt(upload)
     const why = upload.job?.error ?? `The upload was ${upload.state}`
-    throw new Problem(422, why, { uploadId: upload.uploadId })
+    const { uploadId, errorCode } = upload
+    throw new Problem(errorCode === null ? 422 : statusOf(errorCode), why, { uploadId })
   }
   done()
 }

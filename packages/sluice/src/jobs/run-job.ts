@@ -19,6 +19,12 @@ export const BESIDE = ['.info', '.json']
 const NOT_FAILED = new Set(['SLUICE_INTERRUPTED', 'SLUICE_LEASE_LOST', 'SLUICE_JOB'])
 
 /**
+ * Times that a load is begun behind the same record by processes that do not live to see its end. What kills them each time must not
+ * keep the other uploads from being loaded; and who ends processes for other reasons does not hit the same record so often.
+ */
+const MOST_ATTEMPTS = 5
+
+/**
  * Loads a staged upload, from its checkpoint on, and deletes its object behind the last row. What it ends with stands in the row of
  * the job; so nothing is thrown but what keeps that row from being written.
  *
@@ -44,7 +50,18 @@ export async function runJob(
     log.info({ sameAs: twin }, 'the same content is loaded already')
     return clearObject(work, upload)
   }
-  log.info({ table: upload.job!.targetTable, bytes: upload.bytes, record: upload.job!.recordsRead }, 'loading')
+  const { targetTable, recordsRead: record } = upload.job!
+  const attempts = await uploads.begun(uploadId, record)
+  if (attempts > MOST_ATTEMPTS) {
+    const message =
+      `The server ended ${MOST_ATTEMPTS} times while it loaded this upload, each time behind record ${record}: it is not tried again ` +
+      'by itself. See what its log, or that of the system (out of memory?), says; the file is kept for a retry'
+    log.error({ attempts, record }, 'given up')
+    await uploads.ended(uploadId, 'SLUICE_INTERNAL')
+    await uploads.jobs.refuse(uploadId, message)
+    return
+  }
+  log.info({ table: targetTable, bytes: upload.bytes, record, attempts }, 'loading')
   try {
     const { recordsRead, rejected, elapsedMs } = await load({
       ...upload.request.options,
@@ -62,11 +79,13 @@ export async function runJob(
     const message = withoutPassword((error as Error).message)
     if (NOT_FAILED.has(code) || signal.aborted) {
       log.info({ code, reason: message }, 'stopped')
+      await uploads.ended(uploadId, null)
       return
     }
     log.error({ code, reason: message }, 'failed')
     // Where the load had begun, this is its own doing already.
     await uploads.jobs.refuse(uploadId, message)
+    await uploads.ended(uploadId, code)
     return
   }
   await clearObject(work, upload)

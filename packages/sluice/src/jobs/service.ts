@@ -19,6 +19,7 @@ import type { Queue } from '../queue/queue.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
 import type { Courier } from '../webhook/courier.ts'
 import { createWebhookTable, type WebhookLog } from '../webhook/outbox.ts'
+import { Lanes } from './lanes.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
@@ -70,6 +71,8 @@ export interface JobServiceOptions {
 const SWEEP_MS = 5_000
 /** The storage is listed far less often. */
 const STORAGE_SWEEP_MS = 3_600_000
+/** Direct loads at once in a process that is to load no staged ones. */
+const DIRECT_LANES = 3
 /** Milliseconds between two looks of somebody who waits. */
 const LOOK_MS = 100
 
@@ -87,11 +90,14 @@ export class JobService {
   /** Bodies under way, which a stop waits for. */
   readonly #receiving = new Set<Promise<unknown>>()
   readonly #stopping = new AbortController()
+  /** Of direct uploads: as many as the queue has, beside those. */
+  readonly #lanes: Lanes
   #sweeping: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #storageSweptAt = 0
 
   constructor(options: JobServiceOptions) {
+    this.#lanes = new Lanes(options.concurrency || DIRECT_LANES)
     const { database, databaseUrl, storage, queue, pieces, log, statusTtlSeconds, uploadTtlSeconds } = options
     this.#options = options
     this.#uploads = new Uploads(database, statusTtlSeconds)
@@ -170,7 +176,8 @@ export class JobService {
   }
 
   /**
-   * Loads a body as it comes; nothing is staged. When it breaks off, what came is committed, and the same body sent again with the
+   * Loads a body as it comes; nothing is staged. Where as many loads are under way as there are lanes, the body is not read before
+   * one is over. When it breaks off, what came is committed, and the same body sent again with the
    * same uploadId or Idempotency-Key goes on there.
    * @throws what `load` throws, and as `stage`
    */
@@ -202,8 +209,10 @@ export class JobService {
     if (request.callbackUrl) await this.#options.courier.outbox.expect(uploadId, request.callbackUrl)
     return this.#whileReceiving(async () => {
       const own = new AbortController()
+      const ended = either(either(signal, own.signal), this.#stopping.signal)
       this.#running.set(uploadId, own)
       try {
+        using _lane = await this.#lanes.enter(ended)
         const receipt = await load({
           ...request.options,
           source: body,
@@ -211,7 +220,7 @@ export class JobService {
           table: tableOf(request),
           to: this.#options.databaseUrl,
           jobId: uploadId,
-          signal: either(either(signal, own.signal), this.#stopping.signal),
+          signal: ended,
           ...(onProgress && { onProgress }),
           onNotice: (message) => this.#work.log.debug({ uploadId }, withoutPassword(message)),
         })
@@ -257,7 +266,8 @@ export class JobService {
     for (;;) {
       const upload = await this.#uploads.read(uploadId)
       if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
-      if (isOver(upload.state)) return upload
+      // It may still delete the object, or note why it failed.
+      if (isOver(upload.state) && !this.#running.has(uploadId)) return upload
       if (ended.aborted) throw new SluiceError('SLUICE_INTERRUPTED', `Nobody waits for upload ${uploadId} any more`)
       await new Promise<void>((resolve) => {
         const timer = setTimeout(resolve, LOOK_MS)
@@ -284,6 +294,7 @@ export class JobService {
         `Upload ${uploadId} is ${running}; only what failed or was cancelled is tried again`,
       )
     }
+    await this.#uploads.ended(uploadId, null)
     await this.#options.queue.add(uploadId, upload)
     return this.#own(uploadId, viewer)
   }

@@ -28,7 +28,10 @@ export async function createUploadTable(database: Database): Promise<void> {
     request_hash text,
     receiver text NOT NULL,
     created_at ${t.time} NOT NULL,
-    received_at ${t.time}
+    received_at ${t.time},
+    attempts bigint NOT NULL DEFAULT 0,
+    attempted_record bigint,
+    error_code text
   )`
   const index = `CREATE UNIQUE INDEX IF NOT EXISTS sluice_uploads_idempotency ON sluice_uploads (owner, idempotency_key)
     WHERE idempotency_key IS NOT NULL`

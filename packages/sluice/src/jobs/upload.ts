@@ -1,4 +1,4 @@
-import type { Job, LoadOptions } from '@sluice/engine'
+import type { ErrorCode, Job, LoadOptions } from '@sluice/engine'
 
 /**
  * What one upload goes through. From `uploaded` on this is the `status` of its row in `ingestion_jobs`, which is the truth.
@@ -84,6 +84,8 @@ export interface Upload {
   request: UploadRequest | null
   /** The completed job that had loaded the same content into the same table already, so that nothing was loaded; else null. */
   sameAs: string | null
+  /** Of the error that its last attempt ended with; null where it has none. */
+  errorCode: ErrorCode | null
   /** Where its bytes wait; null when nothing was staged, or it is loaded and gone. */
   objectKey: string | null
   /** The process that receives the body, or did; null for a resumable one, whose pieces any process takes. */

@@ -1,4 +1,4 @@
-import { type Database, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
+import { type Database, type ErrorCode, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
 import { expecting } from '../webhook/outbox.ts'
 import type { Upload, UploadProgress, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
@@ -19,7 +19,8 @@ const STATUSES = new Map(Object.entries(STATES).map(([status, state]) => [state,
 const OVER = `j.job_id IS NOT NULL AND j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')`
 const FROM = 'FROM sluice_uploads u LEFT JOIN ingestion_jobs j ON j.job_id = u.upload_id'
 const COLUMNS = `u.upload_id, u.owner, u.mode, u.file_name, u.object_key, u.bytes AS upload_bytes, u.sha256 AS upload_sha256, u.request,
-  u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at`
+  u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at,
+  u.error_code`
 
 /** Ids in one statement. */
 const PAGE = 500
@@ -192,6 +193,28 @@ export class Uploads {
     return rows.length > 0
   }
 
+  /**
+   * Notes that a process begins to load an upload.
+   * @param record up to which it is loaded
+   * @returns how often that was begun at this record and not ended, this time included
+   */
+  async begun(uploadId: string, record: number): Promise<number> {
+    const [row] = await this.#run(
+      `UPDATE sluice_uploads SET attempts = CASE WHEN attempted_record = $2 THEN attempts + 1 ELSE 1 END, attempted_record = $2
+         WHERE upload_id = $1 RETURNING attempts`,
+      [uploadId, record],
+    )
+    return Number(row?.['attempts'] ?? 1)
+  }
+
+  /** Notes that the process lived to see the end of its attempt, and what that was. */
+  async ended(uploadId: string, errorCode: ErrorCode | null): Promise<void> {
+    await this.#run('UPDATE sluice_uploads SET attempts = 0, error_code = $2 WHERE upload_id = $1', [
+      uploadId,
+      errorCode,
+    ])
+  }
+
   /** Its object is deleted. */
   async released(uploadId: string): Promise<void> {
     await this.#run('UPDATE sluice_uploads SET object_key = NULL WHERE upload_id = $1', [uploadId])
@@ -270,6 +293,7 @@ export class Uploads {
       sha256: text('upload_sha256'),
       request: request === null ? null : JSON.parse(request),
       sameAs: text('same_as'),
+      errorCode: text('error_code') as Upload['errorCode'],
       objectKey: text('object_key'),
       receiver: text('receiver') || null,
       createdAt: String(row['upload_created_at']),
