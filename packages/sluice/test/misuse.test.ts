@@ -11,7 +11,6 @@ writeFileSync(join(folder, 'list.json'), '[]')
 writeFileSync(join(folder, 'typo.json'), '{ "tabel": "x" }')
 writeFileSync(join(folder, 'rows.json'), '{ "batchRows": "many" }')
 writeFileSync(join(folder, 'dialect.json'), '{ "dialect": { "separator": ";" } }')
-writeFileSync(join(folder, 'later.json'), '{ "unknownColumns": "metadata" }')
 writeFileSync(join(folder, 'broken.json'), '{')
 mkdirSync(join(folder, 'in'))
 
@@ -35,7 +34,7 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--to', 'sqlite:'], /^--to names no file/],
   [['load', 'a.csv', '--mode', 'upsert'], /^--mode takes append or replace, not "upsert"$/],
   [['load', 'a.csv', '--write', 'insert'], /^--write takes copy or unnest, not "insert"$/],
-  [['load', 'a.csv', '--unknown-columns', 'drop'], /^--unknown-columns takes reject or ignore, not "drop"$/],
+  [['load', 'a.csv', '--unknown-columns', 'drop'], /^--unknown-columns takes reject, ignore or metadata, not "drop"$/],
   [['load', 'a.csv', '--format', 'xml'], /^--format takes csv, tsv, json or ndjson, not "xml"$/],
   [['load', 'a.json', '--format', 'json', '--null', 'x'], /^--null is for delimited text, and means nothing in JSON$/],
   [['load', 'a.json', '--format', 'ndjson', '--json-path', 'a'], /^--json-path is for --format json, not ndjson$/],
@@ -68,8 +67,8 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--profile', 'rows.json'], /^rows\.json: batchRows is "many"; it must be a whole number from 1$/],
   [['load', 'a.csv', '--profile', 'dialect.json'], /^dialect\.json: dialect has no key "separator"/],
   [
-    ['load', 'a.csv', '--profile', 'later.json'],
-    /^later\.json: unknownColumns "metadata" is not available in this version of sluice$/,
+    ['load', 'a.csv', '--dedupe', 'key', '--on-conflict', 'update', '--key', 'id'],
+    /^--dedupe key keeps the first of equal records, and --on-conflict update the last; give one of them$/,
   ],
   [['jobs', '--to', 'sqlite:none.db'], /^There is no database file none\.db/],
   [['jobs', 'purge'], /^too many arguments for jobs/],
