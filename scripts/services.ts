@@ -42,14 +42,16 @@ export const SERVICES: Service[] = [
   program('psql', 'postgresql-client'),
   program('pgbouncer', 'pgbouncer'),
   program('sqlite3', 'sqlite3'),
+  // Each file starts its own: it is emptied, stopped and made to refuse.
+  program('redis', 'redis-server', 'redis-server'),
   program('chromium', 'chromium'),
 ]
 
-function program(name: string, debianPackage: string): Service {
+function program(name: string, debianPackage: string, executable = name): Service {
   return {
     name,
     async start() {
-      return { label: version(command(name, debianPackage)), env: {} }
+      return { label: version(command(executable, debianPackage)), env: {} }
     },
   }
 }

@@ -4,6 +4,7 @@ import type { Logger } from 'pino'
 import type { S3Place } from './config.ts'
 import { patient } from './jobs/patient-database.ts'
 import { JobService } from './jobs/service.ts'
+import type { Queue } from './queue/queue.ts'
 import type { ServiceConfig, StoragePlace } from './service-config.ts'
 import type { ObjectStorage } from './storage/storage.ts'
 import { AddressGuard } from './webhook/address-guard.ts'
@@ -49,18 +50,28 @@ export interface Service extends AsyncDisposable {
   jobs: JobService
 }
 
+/** In this process where no Redis is configured. @throws SluiceError SLUICE_CONFIG for a Redis that cannot be used */
+async function openQueue(redisUrl: string | null, log: Logger): Promise<Queue> {
+  if (redisUrl === null) return new (await import('./queue/in-process.ts')).InProcessQueue()
+  return (await import('./queue/bullmq.ts')).BullMqQueue.open({ url: redisUrl, log })
+}
+
 /**
- * Opens the database and the storage and begins to work on what is unfinished.
- * @throws SluiceError SLUICE_CONNECT, SLUICE_DATABASE, SLUICE_STORAGE
+ * Opens the database, the storage and the queue and begins to work on what is unfinished.
+ * @param loads whether this process loads what is staged. Default: when no other one can
+ * @throws SluiceError SLUICE_CONNECT, SLUICE_DATABASE, SLUICE_STORAGE, SLUICE_CONFIG
  */
-export async function startService(config: ServiceConfig, log: Logger): Promise<Service> {
+export async function startService(
+  config: ServiceConfig,
+  log: Logger,
+  loads = config.redisUrl === null || config.serveLoads,
+): Promise<Service> {
   await using opened = new AsyncDisposableStack()
   const { databaseUrl, statusTtlSeconds, uploadTtlSeconds, concurrency } = config
   const notice = (message: string) => log.warn(message)
   const database = opened.adopt(patient(await openDatabase(databaseUrl, { notice })), (one) => one.close())
   const storage = opened.adopt(await openStorage(config.storage, config.maxUploadBytes), (one) => one.close())
-  const { InProcessQueue } = await import('./queue/in-process.ts')
-  const queue = new InProcessQueue()
+  const queue = await openQueue(config.redisUrl, log)
   const pieces = await openPieces(config)
   const guard = new AddressGuard(config.webhookAllow)
   const courier = new Courier({ database, guard, secrets: config.webhookSecrets, log })
@@ -74,7 +85,7 @@ export async function startService(config: ServiceConfig, log: Logger): Promise<
     log,
     statusTtlSeconds,
     uploadTtlSeconds,
-    concurrency,
+    concurrency: loads ? concurrency : 0,
   })
   opened.adopt(jobs, (one) => one.stop())
   await jobs.start()

@@ -40,6 +40,8 @@ export interface ServiceConfig {
   webhookSecrets: string[]
   /** Hosts, `host:port` and networks that webhooks may go to although they are private. */
   webhookAllow: string[]
+  /** Whether `sluice serve` loads what is staged, although workers could: `SLUICE_SERVE_LOADS`. */
+  serveLoads: boolean
   /** Loads at once. */
   concurrency: number
   logLevel: string
@@ -117,6 +119,7 @@ export function readServiceConfig(
       'hosts, host:port and networks such as 10.0.0.0/8, separated by commas',
       [],
     ),
+    serveLoads: read(env, 'SLUICE_SERVE_LOADS', switchOf, '1 or 0', false),
     concurrency: read(env, 'SLUICE_CONCURRENCY', concurrencyOf, 'a number of loads, 2 to 64', CONCURRENCY),
     logLevel: read(env, 'LOG_LEVEL', logLevelOf, LOG_LEVELS.join(', '), 'info'),
     debug: config.debug,

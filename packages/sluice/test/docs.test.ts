@@ -47,7 +47,7 @@ describe('docs/reference/errors.md', () => {
 describe('docs/reference/cli.md', () => {
   const cli = page('docs/reference/cli.md')
 
-  for (const command of ['load', 'check', 'rejects', 'replay', 'jobs', 'jobs prune', 'serve', 'generate']) {
+  for (const command of ['load', 'check', 'rejects', 'replay', 'jobs', 'jobs prune', 'serve', 'worker', 'generate']) {
     test(`has the flags of sluice ${command}, and no others`, async () => {
       const { stdout } = await sluice([...command.split(' '), '--help'])
       const inHelp = [...stdout.matchAll(/^ {2}(?:-\w, )?(--[a-z-]+(?: <[^>]+>)?) /gm)].map(([, flag]) => flag!)

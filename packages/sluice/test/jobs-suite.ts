@@ -31,6 +31,7 @@ export function jobsSuite(place: () => Promise<Place>): void {
 
   before(async () => {
     const common = {
+      redisUrl: null,
       webhookSecrets: [],
       webhookAllow: [],
       statusTtlSeconds: 604_800,

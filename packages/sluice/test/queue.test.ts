@@ -1,118 +1,22 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { InProcessQueue } from '../src/queue/in-process.ts'
+import { LARGE, queueSuite, SMALL, Work } from './queue-suite.ts'
 
-const SMALL = { bytes: 1_000 }
-const LARGE = { bytes: 5_000_000_000 }
+queueSuite(async () => new InProcessQueue(), 20)
 
-/** A handler whose calls end when they are told to, or by themselves. */
-class Work {
-  readonly running = new Map<string, () => void>()
-  readonly done: string[] = []
-  most = 0
-  /** Those that end by themselves. */
-  readonly #quick: RegExp
-
-  constructor(quick = /^$/) {
-    this.#quick = quick
-  }
-
-  handler = async (id: string, signal: AbortSignal): Promise<void> => {
-    assert.ok(!this.running.has(id), `${id} runs twice at once`)
-    await new Promise<void>((resolve) => {
-      this.running.set(id, resolve)
-      this.most = Math.max(this.most, this.running.size)
-      signal.addEventListener('abort', () => resolve())
-      if (this.#quick.test(id)) setImmediate(resolve)
-    })
-    this.running.delete(id)
-    this.done.push(id)
-  }
-
-  async until(what: () => boolean): Promise<void> {
-    for (let turns = 0; !what(); turns++) {
-      assert.ok(turns < 10_000, `${[...this.running.keys()]} run, ${this.done} are done`)
-      await new Promise((resolve) => setImmediate(resolve))
-    }
-  }
-}
-
-for (const concurrency of [2, 3, 8]) {
-  test(`a hundred small ones do not wait behind large ones, ${concurrency} at once`, async () => {
+test('all lanes but one are taken by whichever comes', async () => {
+  for (const [mine, other] of [
+    [LARGE, SMALL],
+    [SMALL, LARGE],
+  ] as const) {
     const queue = new InProcessQueue()
-    const work = new Work(/^small/)
-    for (let i = 0; i < concurrency + 2; i++) await queue.add(`large ${i}`, LARGE)
-    for (let i = 0; i < 100; i++) await queue.add(`small ${i}`, SMALL)
-    await queue.work(work.handler, { concurrency })
-    await work.until(() => work.done.length === 100)
-    assert.equal(work.running.size, concurrency - 1)
-    assert.ok([...work.running.keys()].every((id) => id.startsWith('large')))
-    assert.ok(work.most <= concurrency)
+    const work = new Work()
+    await queue.work(work.handler, { concurrency: 4 })
+    for (let i = 0; i < 6; i++) await queue.add(`${i}`, mine)
+    assert.equal(work.running.size, 3)
+    await queue.add('other', other)
+    assert.ok(work.running.has('other'))
     await queue.close()
-    assert.equal(work.running.size, 0)
-  })
-}
-
-test('a large one does not wait behind an endless row of small ones', async () => {
-  const queue = new InProcessQueue()
-  const work = new Work()
-  await queue.work(work.handler, { concurrency: 3 })
-  for (let i = 0; i < 50; i++) await queue.add(`small ${i}`, SMALL)
-  assert.equal(work.running.size, 2)
-  await queue.add('large', LARGE)
-  await work.until(() => work.running.has('large'))
-  await queue.close()
-})
-
-test('what is queued or at work is not added again, and what is done may be', async () => {
-  const queue = new InProcessQueue()
-  const work = new Work()
-  await queue.work(work.handler, { concurrency: 2 })
-  for (let i = 0; i < 3; i++) {
-    await queue.add('one', SMALL)
-    await queue.add('two', SMALL)
   }
-  work.running.get('one')!()
-  await work.until(() => work.running.has('two'))
-  work.running.get('two')!()
-  await work.until(() => work.done.length === 2)
-  await queue.add('one', SMALL)
-  await work.until(() => work.running.has('one'))
-  await queue.close()
-  assert.deepEqual(work.done, ['one', 'two', 'one'])
-})
-
-test('a size that is not known is large', async () => {
-  const queue = new InProcessQueue()
-  const work = new Work()
-  await queue.work(work.handler, { concurrency: 2 })
-  for (const id of ['a', 'b']) await queue.add(id, { bytes: null })
-  assert.deepEqual([...work.running.keys()], ['a'])
-  await queue.add('small', SMALL)
-  assert.deepEqual([...work.running.keys()], ['a', 'small'])
-  await queue.close()
-})
-
-test('closing asks what runs to end, waits for it, and begins nothing more', async () => {
-  const queue = new InProcessQueue()
-  const work = new Work()
-  await queue.work(work.handler, { concurrency: 2 })
-  for (const id of ['a', 'b', 'c']) await queue.add(id, SMALL)
-  await queue.close()
-  await queue.add('d', SMALL)
-  assert.deepEqual(work.done, ['a'])
-})
-
-test('a handler that fails frees its lane', async () => {
-  const queue = new InProcessQueue()
-  const done: string[] = []
-  const failing = async (id: string) => {
-    done.push(id)
-    if (id === 'a') throw new Error('no')
-  }
-  await queue.work(failing, { concurrency: 2 })
-  for (const id of ['a', 'b']) await queue.add(id, SMALL)
-  for (let turns = 0; done.length < 2 && turns < 100; turns++) await new Promise((resolve) => setImmediate(resolve))
-  assert.deepEqual(done, ['a', 'b'])
-  await queue.close()
 })

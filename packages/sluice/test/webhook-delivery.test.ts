@@ -30,6 +30,7 @@ function service(name: string, more: Partial<ServiceConfig> = {}): Promise<Servi
     uploadTtlSeconds: 86_400,
     concurrency: 2,
     maxUploadBytes: 2 ** 30,
+    redisUrl: null,
     webhookSecrets: [NEW, OLD],
     webhookAllow: ['127.0.0.1'],
     ...more,

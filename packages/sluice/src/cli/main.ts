@@ -11,6 +11,7 @@ import { addRejects } from './rejects.ts'
 import { addReplay } from './replay.ts'
 import { addServe } from './serve.ts'
 import { isBrokenPipe } from './standard-output.ts'
+import { addWorker } from './worker.ts'
 
 const EXAMPLES = `
 Examples:
@@ -47,6 +48,7 @@ addRejects(program, config)
 addReplay(program, config)
 addJobs(program, config)
 addServe(program, config)
+addWorker(program, config)
 addGenerate(program)
 
 try {

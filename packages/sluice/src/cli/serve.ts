@@ -17,6 +17,7 @@ Examples:
   curl -X POST -F "file=@large.csv" http://localhost:3002/upload
   DATABASE_URL=postgres://me@host/shop S3_BUCKET=uploads SLUICE_API_KEYS=… sluice serve
 
+With REDIS_URL uploads are loaded by sluice worker, and by this process only with SLUICE_SERVE_LOADS=1.
 Everything else is told by environment variables. SIGTERM commits what is in flight; unfinished loads go on with the next start.`
 
 export function addServe(program: Command, config: Config): void {
@@ -41,7 +42,6 @@ async function serve(config: ServiceConfig): Promise<number> {
     import('../http/server.ts'),
   ])
   const log = pino({ level: config.logLevel })
-  if (config.redisUrl !== null) log.warn('REDIS_URL is set, but this version queues in its own process only')
   using interrupt = listenForInterrupt(
     () => log.info('stopping: what is in flight is being committed; a second signal stops at once'),
     () => undefined,
@@ -51,7 +51,7 @@ async function serve(config: ServiceConfig): Promise<number> {
   try {
     const url = await server.listen({ host: config.host, port: config.port })
     process.stderr.write(`sluice: listening on ${url}\n`)
-    await ended(interrupt.signal)
+    await interrupted(interrupt.signal)
     // New requests are refused, and those that are under way end with what they have.
     await Promise.all([server.close(), service.jobs.stop()])
   } catch (error) {
@@ -61,7 +61,8 @@ async function serve(config: ServiceConfig): Promise<number> {
   return signal === null || signal === 'SIGTERM' ? 0 : exitCodeOf(signal)
 }
 
-function ended(signal: AbortSignal): Promise<void> {
+/** Resolves when the signal is aborted. */
+export function interrupted(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()
     else signal.addEventListener('abort', () => resolve(), { once: true })

@@ -63,7 +63,7 @@ export interface JobServiceOptions {
   statusTtlSeconds: number
   /** Seconds in which a resumable upload must be whole. */
   uploadTtlSeconds: number
-  /** Loads of staged uploads at once. */
+  /** Loads of staged uploads at once; 0 leaves them to other processes. */
   concurrency: number
 }
 
@@ -112,7 +112,7 @@ export class JobService {
     await createUploadTable(database)
     await createWebhookTable(database)
     await this.check()
-    await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
+    if (concurrency > 0) await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
     await this.#sweep()
     this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS)
     this.#options.courier.start()

@@ -1,0 +1,106 @@
+import assert from 'node:assert/strict'
+import { after, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { openDatabase } from '@sluice/engine'
+import { Redis } from 'ioredis'
+import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { Api } from './api.ts'
+import { startRedis } from './redis.ts'
+import { serve } from './serve.ts'
+import { start, temporaryFolder } from './sluice.ts'
+
+const postgres = await startPostgres()
+const redis = await startRedis()
+const folder = temporaryFolder()
+const database = await openDatabase(postgres.url)
+const ENV = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, SLUICE_LEASE_SECONDS: '3' }
+const servers = [await serve(folder, ENV), await serve(folder, ENV)]
+const [one, two] = servers.map((server) => new Api(server)) as [Api, Api]
+const workers: ReturnType<typeof start>[] = []
+after(async () => {
+  await database.close()
+  await redis[Symbol.asyncDispose]()
+  await postgres.stop()
+})
+
+/** A worker that shares the folder of the servers. */
+async function work(): Promise<ReturnType<typeof start>> {
+  const env = { ...ENV, SLUICE_DATA_DIR: `${folder}/data`, LOG_LEVEL: 'info' }
+  const worker = start(['worker'], { cwd: folder, env, inputStaysOpen: true, timeout: 110_000 })
+  workers.push(worker)
+  await new Promise<void>((resolve, reject) => {
+    worker.child.stderr!.on('data', (text: string) => /working/.test(text) && resolve())
+    worker.ended.then(({ code, stderr }) => reject(new Error(`sluice worker ended with ${code}: ${stderr}`)), reject)
+  })
+  return worker
+}
+
+function csv(rows: number): string {
+  return `id,name\n${Array.from({ length: rows }, (_, i) => `${i},name ${i}\n`).join('')}`
+}
+
+/** The process that loads it, once it has committed something. */
+async function holderOf(uploadId: string): Promise<number> {
+  for (let i = 0; i < 600; i++) {
+    const [row] = await database.query<{ lease_owner: string | null }>(
+      'SELECT lease_owner FROM ingestion_checkpoints WHERE job_id = $1 AND committed_record > 0',
+      [uploadId],
+    )
+    const pid = workers.map(({ child }) => child.pid!).find((pid) => row?.lease_owner?.includes(String(pid)))
+    if (pid !== undefined) return pid
+    await delay(20)
+  }
+  throw new Error('nobody works on it')
+}
+
+async function count(table: string): Promise<number> {
+  const [row] = await database.query<{ n: string | number }>(`SELECT count(*) AS n FROM ${table}`)
+  return Number(row!.n)
+}
+
+test('servers take, workers load; status, cancel and retry through any server; killed workers are replaced', async () => {
+  const waiting = (await one.upload(csv(1_000), { name: 'waiting.csv' })).json
+  await delay(1_000)
+  assert.equal((await two.get(`/upload/${waiting.uploadId}/status`)).json.status, 'uploaded')
+  // What waits is known to the database, whatever Redis forgets.
+  const client = new Redis(redis.url)
+  await client.flushall()
+  client.disconnect()
+  await work()
+  await work()
+  assert.equal((await two.over(waiting.uploadId)).status, 'completed')
+  assert.equal(await count('waiting'), 1_000)
+
+  const slow = { fields: { batchRows: '1000' } }
+  const killed = (await one.upload(csv(300_000), { name: 'killed.csv', ...slow })).json.uploadId
+  process.kill(await holderOf(killed), 'SIGKILL')
+  const over = await two.over(killed)
+  assert.deepEqual([over.status, over.receipt.inserted, await count('killed')], ['completed', 300_000, 300_000])
+
+  const cancelled = (await one.upload(csv(400_000), { name: 'cancelled.csv', ...slow })).json.uploadId
+  await holderOf(cancelled)
+  assert.equal((await two.call('POST', `/upload/${cancelled}/cancel`)).status, 202)
+  assert.equal((await one.get(`/upload/${cancelled}/status`)).json.status, 'cancelled')
+  for (let i = 0; (await one.call('POST', `/upload/${cancelled}/retry`)).status !== 202; i++) {
+    assert.ok(i < 200)
+    await delay(50)
+  }
+  assert.equal((await two.over(cancelled)).status, 'completed')
+  assert.equal(await count('cancelled'), 400_000)
+
+  // SIGTERM hands over what is in flight.
+  await work()
+  const drained = (await two.upload(csv(300_000), { name: 'drained.csv', ...slow })).json.uploadId
+  const holder = await holderOf(drained)
+  process.kill(holder, 'SIGTERM')
+  const { code } = await workers.find(({ child }) => child.pid === holder)!.ended
+  assert.equal(code, 0)
+  assert.equal((await one.over(drained)).status, 'completed')
+  assert.equal(await count('drained'), 300_000)
+
+  for (const { child, ended } of workers) {
+    child.kill()
+    await ended
+  }
+  for (const server of servers) await server.stop()
+})
