@@ -20,7 +20,8 @@ function prepare(): void {
   // The declarations of sluice refer to those of the engine.
   if (manifest.dependencies?.['@sluice/engine']) compile('../engine')
   compile('.')
-  if (manifest['name'] === 'sluice') execFileSync('node', ['../web/build.ts'], { stdio: 'inherit' })
+  // What it says is for people; on standard output npm has its JSON.
+  if (manifest['name'] === 'sluice') execFileSync('node', ['../web/build.ts'], { stdio: ['ignore', 2, 2] })
   mkdirSync('.tmp', { recursive: true })
   copyFileSync('package.json', KEPT)
   copyFileSync(`${ROOT}/LICENSE`, 'LICENSE')
