@@ -3,7 +3,7 @@
  * folder, loads a file through the library and through the command line, and type-checks a consumer.
  */
 import assert from 'node:assert/strict'
-import { spawnSync } from 'node:child_process'
+import { spawn, spawnSync } from 'node:child_process'
 import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
@@ -19,8 +19,9 @@ try {
   install(app, tarballs)
   loadThroughLibrary(app)
   loadThroughCommandLine(app)
+  await serves(app)
   checkTypes(app)
-  console.log('packed, installed, loaded and type-checked')
+  console.log('packed, installed, loaded, served and type-checked')
 } finally {
   rmSync(temp, { recursive: true, force: true })
 }
@@ -83,6 +84,28 @@ function loadThroughLibrary(app: string): void {
 function loadThroughCommandLine(app: string): void {
   const options = ['--schema', 'people.schema.json', '--to', 'sqlite:command-line.db', '--json', '--quiet']
   assertReceipt(run(app, 'npx', '--no-install', 'sluice', 'load', 'people.csv', ...options))
+}
+
+/** What the server needs is imported only when it starts. */
+async function serves(app: string): Promise<void> {
+  const launcher = join(app, 'node_modules/sluice/bin/sluice.js')
+  const child = spawn(process.execPath, [launcher, 'serve', '--port', '0'], {
+    cwd: app,
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
+  try {
+    let printed = ''
+    for await (const text of child.stderr) {
+      printed += text
+      const url = /listening \w+ (\S+)/.exec(printed)?.[1]
+      if (url === undefined) continue
+      assert.equal((await fetch(`${url}/health`)).status, 200)
+      return
+    }
+    assert.fail(`sluice serve ended:\n${printed}`)
+  } finally {
+    child.kill()
+  }
 }
 
 function assertReceipt(json: string): void {
