@@ -7,7 +7,7 @@ import { show } from './read-json.ts'
 import type { Slot } from './slots.ts'
 
 /** Holds what tells records with the same content: no source may fill it. */
-export const CONTENT_HASH = 'content_hash'
+const CONTENT_HASH = 'content_hash'
 const METADATA = 'metadata'
 const RENEWED = 'updated_at'
 

@@ -26,7 +26,7 @@ export function byteCount(flag: string): Reader<number> {
 }
 
 /** One character of ASCII, or its name. */
-export function oneByte(flag: string): Reader<string> {
+function oneByte(flag: string): Reader<string> {
   return (text) => {
     const value = WORDS[text] ?? text
     if (/^[\t\x20-\x7e]$/.test(value)) return value
