@@ -4,7 +4,7 @@ import 'uplot/dist/uPlot.min.css'
 import { count } from '../format.ts'
 import { texts } from '../texts.ts'
 
-const HEIGHT = 132
+const HEIGHT = 176
 
 /** Records a second over time. */
 export function RateChart({ at, rate }: { at: number[]; rate: number[] }) {
