@@ -5,6 +5,7 @@ import { openDatabase } from '@sluice/engine'
 import { Redis } from 'ioredis'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
 import { Api } from './api.ts'
+import { receive } from './receiver.ts'
 import { startRedis } from './redis.ts'
 import { serve } from './serve.ts'
 import { start, temporaryFolder } from './sluice.ts'
@@ -13,7 +14,12 @@ const postgres = await startPostgres()
 const redis = await startRedis()
 const folder = temporaryFolder()
 const database = await openDatabase(postgres.url)
-const ENV = { DATABASE_URL: postgres.url, REDIS_URL: redis.url, SLUICE_LEASE_SECONDS: '3' }
+const ENV = {
+  DATABASE_URL: postgres.url,
+  REDIS_URL: redis.url,
+  SLUICE_LEASE_SECONDS: '3',
+  SLUICE_WEBHOOK_ALLOW: '127.0.0.1',
+}
 const servers = [await serve(folder, ENV), await serve(folder, ENV)]
 const [one, two] = servers.map((server) => new Api(server)) as [Api, Api]
 const workers: ReturnType<typeof start>[] = []
@@ -59,7 +65,9 @@ async function count(table: string): Promise<number> {
 }
 
 test('servers take, workers load; status, cancel and retry through any server; killed workers are replaced', async () => {
-  const waiting = (await one.upload(csv(1_000), { name: 'waiting.csv' })).json
+  await using receiver = await receive((response, number) => response.writeHead(number === 1 ? 500 : 204).end())
+  const fields = { callbackUrl: receiver.url }
+  const waiting = (await one.upload(csv(1_000), { name: 'waiting.csv', fields })).json
   await delay(1_000)
   assert.equal((await two.get(`/upload/${waiting.uploadId}/status`)).json.status, 'uploaded')
   // What waits is known to the database, whatever Redis forgets.
@@ -70,6 +78,13 @@ test('servers take, workers load; status, cancel and retry through any server; k
   await work()
   assert.equal((await two.over(waiting.uploadId)).status, 'completed')
   assert.equal(await count('waiting'), 1_000)
+  // Four processes look at one outbox: each try is made once.
+  const told = await receiver.until(2)
+  assert.deepEqual(
+    told.map(({ body }) => JSON.parse(body).status),
+    ['completed', 'completed'],
+  )
+  assert.equal(told[0]!.headers['webhook-id'], told[1]!.headers['webhook-id'])
 
   const slow = { fields: { batchRows: '1000' } }
   const killed = (await one.upload(csv(300_000), { name: 'killed.csv', ...slow })).json.uploadId
@@ -97,6 +112,13 @@ test('servers take, workers load; status, cancel and retry through any server; k
   assert.equal(code, 0)
   assert.equal((await one.over(drained)).status, 'completed')
   assert.equal(await count('drained'), 300_000)
+
+  assert.equal(receiver.received.length, 2)
+  const [webhook] = (await one.get(`/upload/${waiting.uploadId}/status`)).json.webhooks
+  assert.deepEqual(
+    [webhook.state, webhook.nextTryAt, ...webhook.tries.map(({ status }: { status: number }) => status)],
+    ['delivered', null, 500, 204],
+  )
 
   for (const { child, ended } of workers) {
     child.kill()

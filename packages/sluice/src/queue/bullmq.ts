@@ -47,6 +47,7 @@ export class BullMqQueue implements Queue {
       return one
     }
     this.#queues = { [SMALL]: queue(SMALL), [LARGE]: queue(LARGE) }
+    this.#tellOfOutages()
   }
 
   /**
@@ -62,7 +63,6 @@ export class BullMqQueue implements Queue {
       enableOfflineQueue: false,
       commandTimeout: PATIENCE_MS,
     })
-    redis.on('close', () => log.warn('Redis is away; uploads are kept in the database until it is back'))
     const settled = new Promise<void>((resolve, reject) => {
       redis.once('ready', resolve)
       redis.on('error', (error: Error) => {
@@ -74,10 +74,6 @@ export class BullMqQueue implements Queue {
     try {
       await settled
       if (redis.status === 'ready') await refuseEviction(redis)
-      redis.on('ready', () => {
-        log.info('Redis is there')
-        refuseEviction(redis).catch((error: Error) => log.error({ reason: error.message }, 'Redis'))
-      })
       return new BullMqQueue(options, redis)
     } catch (error) {
       redis.disconnect()
@@ -146,6 +142,24 @@ export class BullMqQueue implements Queue {
       .finally(() => this.#running.delete(uploadId))
     this.#running.set(uploadId, running)
     await running
+  }
+
+  /** Once each, however often it is looked for. */
+  #tellOfOutages(): void {
+    const { log } = this.#options
+    let isAway = false
+    const away = () => {
+      if (isAway || this.#closing.signal.aborted) return
+      isAway = true
+      log.warn('Redis is away; uploads wait in the database until it is back')
+    }
+    this.#redis.on('close', away)
+    this.#redis.on('ready', () => {
+      isAway = false
+      log.info('Redis is there')
+      refuseEviction(this.#redis).catch((error: Error) => log.error({ reason: error.message }, 'Redis'))
+    })
+    if (this.#redis.status !== 'ready') away()
   }
 
   /** What goes wrong here costs time and no upload. */
