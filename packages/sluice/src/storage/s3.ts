@@ -13,7 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { SluiceError } from '@sluice/engine'
-import { freeing, releasing } from './spent-buffers.ts'
+import { freeing, releasing } from '../spent-buffers.ts'
 import type { ObjectStorage, StoredObject } from './storage.ts'
 import { Tally } from './tally.ts'
 
