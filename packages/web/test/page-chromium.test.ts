@@ -75,7 +75,12 @@ test('a file all the way: looked into, mapped, sent over a connection that break
   const database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
   const rows = () => Number(database.prepare('SELECT count(*) AS n FROM people').get()!['n'])
   const uploadId = new URL(page.url()).hash.split('/').at(-1)!
-  const receipt = async () => (await (await fetch(`${served.url}/upload/${uploadId}/status`)).json()).receipt
+  const receipt = async () =>
+    (
+      (await (await fetch(`${served.url}/upload/${uploadId}/status`)).json()) as {
+        receipt: { recordsRead: number; inserted: number; rejected: number }
+      }
+    ).receipt
   const first = await receipt()
   assert.equal(first.recordsRead, RECORDS)
   assert.equal(first.inserted + first.rejected, RECORDS)

@@ -16,11 +16,17 @@ export function JobView({ uploadId }: { uploadId: string }) {
   const transfer = useTransfer(uploadId)
   const { status, error } = watched
   const [trouble, setTrouble] = useState('')
+  // The last reject that is repaired must not take away the words that say so.
+  const [repaired, setRepaired] = useState(false)
 
   useEffect(() => {
     if (status) document.title = `${status.fileName} · ${texts.product}`
   }, [status])
 
+  const repairedNow = (): void => {
+    setRepaired(true)
+    watched.refresh()
+  }
   const act = (action: () => Promise<unknown>) => async () => {
     setTrouble('')
     try {
@@ -63,7 +69,9 @@ export function JobView({ uploadId }: { uploadId: string }) {
       ) : (
         <ReceiptView status={status} />
       )}
-      {!isActive(status.status) && status.rowsFailed > 0 && <RejectsView status={status} refresh={watched.refresh} />}
+      {!isActive(status.status) && (status.rowsFailed > 0 || repaired) && (
+        <RejectsView status={status} refresh={repairedNow} />
+      )}
     </article>
   )
 }
