@@ -11,6 +11,8 @@ export interface EndlessFound {
   cell: number
   /** Line ends in the bytes at hand: those inside quotes. */
   lines: number
+  /** In JSON a CR is white space, and part of a line end only before a LF. */
+  isJson: boolean
 }
 
 /**
@@ -56,7 +58,7 @@ export class EndlessLine {
 
   /** The source has ended: what was seen last is settled. */
   end(): void {
-    if (this.complete || this.#returns === 0) return
+    if (this.complete || this.#returns === 0 || this.found.isJson) return
     const isAny = this.#lineEnd === 'any'
     this.lineEndLength = isAny ? 1 : this.#returns
     this.length -= this.lineEndLength

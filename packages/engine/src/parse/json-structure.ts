@@ -56,7 +56,7 @@ export class ElementEnd {
 
 /** An element over the size limit: only its first bytes and its length are kept, while `pass` looks for its end. */
 export class EndlessElement {
-  readonly found: EndlessFound = { reason: 'record-too-large', cell: 0, lines: 0 }
+  readonly found: EndlessFound = { reason: 'record-too-large', cell: 0, lines: 0, isJson: true }
   /** What stands between the element before and this one, and the line ends in it. */
   readonly before: Buffer
   readonly linesBefore: number

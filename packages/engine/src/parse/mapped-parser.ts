@@ -246,6 +246,7 @@ export class MappedParser {
       reason: record?.fault?.reason,
       cell: record?.fault?.cell ?? 0,
       lines: record ? record.nextLine - line : 0,
+      isJson: this.#dialect.json !== undefined,
     })
     this.#have = 0
     this.#taken = 0

@@ -373,6 +373,7 @@ export class Parser {
           reason: REASONS[calls.getEndlessReason() - 1]?.[0],
           cell: calls.getEndlessCell(),
           lines: calls.countLines(this.#taken, this.#have),
+          isJson: this.#dialect.json !== undefined,
         })
     this.#have = 0
     this.#taken = 0
