@@ -101,7 +101,7 @@ async function startServices(): Promise<boolean> {
 }
 
 async function run(): Promise<number> {
-  const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism()}`]
+  const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism() + 1}`]
   if (flags.reporter) {
     for (const reporter of ['spec', flags.reporter]) {
       options.push(`--test-reporter=${reporter}`, '--test-reporter-destination=stdout')
