@@ -26,21 +26,28 @@ const { values: flags, positionals: words } = parseArgs({
 const LONG = [
   'atomic',
   'commands',
+  'conflict',
   'decode',
+  'delivery',
   'faults',
   'http',
   'hygiene',
   'interrupt',
+  'jobs',
   'json',
   'kill',
   'launcher',
   'law',
+  'misuse',
+  'rejects',
   'replay',
   'resume',
+  'stream',
+  'zones',
 ]
 
 /** Fewer of the generated cases, for the same reason; the seeds are the first ones of the whole run. */
-if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '30'
+if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '15'
 
 let files = globSync('packages/*/test/**/*.test.ts')
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
