@@ -107,7 +107,7 @@ class LocalStorage implements ObjectStorage {
     return this.#told('be looked into', async () => {
       const info = await orUndefined(stat(this.#pathOf(key)))
       if (!info?.isFile()) return undefined
-      return { key, bytes: info.size, modified: info.mtime, version: String(info.mtimeMs) }
+      return { key, bytes: info.size, modified: info.mtime, version: `${info.ino}-${info.mtimeMs}-${info.size}` }
     })
   }
 
