@@ -1,5 +1,5 @@
 export { type CheckedColumn, type CheckOptions, type CheckReport, check } from './check.ts'
-export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject } from './checkpoint/job.ts'
+export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject, toJob } from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'
 export { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 export { createTables } from './checkpoint/tables.ts'

@@ -93,6 +93,7 @@ export function isAnnounced({ settingsHash }: Pick<Job, 'settingsHash'>): boolea
 
 export type SqlRow = Record<string, SqlValue>
 
+/** The job in a row that holds the columns of `ingestion_jobs`, as {@link JobStore} and `Database.query` read them. */
 export function toJob(row: SqlRow): Job {
   return {
     jobId: String(row.job_id),

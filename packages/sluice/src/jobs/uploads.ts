@@ -1,4 +1,4 @@
-import { type Database, type ErrorCode, type Job, JobStore, SluiceError, targetName } from '@sluice/engine'
+import { type Database, type ErrorCode, type Job, JobStore, SluiceError, targetName, toJob } from '@sluice/engine'
 import { expecting } from '../webhook/outbox.ts'
 import type { Upload, UploadProgress, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
@@ -20,7 +20,7 @@ const OVER = `j.job_id IS NOT NULL AND j.status IN ('COMPLETED', 'FAILED', 'CANC
 const FROM = 'FROM sluice_uploads u LEFT JOIN ingestion_jobs j ON j.job_id = u.upload_id'
 const COLUMNS = `u.upload_id, u.owner, u.mode, u.file_name, u.object_key, u.bytes AS upload_bytes, u.sha256 AS upload_sha256, u.request,
   u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at,
-  u.error_code`
+  u.error_code, j.*`
 
 /** Ids in one statement. */
 const PAGE = 500
@@ -83,7 +83,7 @@ export class Uploads {
       )
     }
     const found = byKey ?? (await this.#select('u.upload_id = $1', [uploadId]))[0]
-    if (found) return { existing: await this.#upload(found) }
+    if (found) return { existing: this.#upload(found) }
     // It was removed between the two statements.
     return this.create(uploadId, mode, start, what)
   }
@@ -149,7 +149,7 @@ export class Uploads {
     params.push(query.limit + 1)
     const order = `ORDER BY u.created_at DESC, u.upload_id DESC LIMIT $${params.length}`
     const rows = await this.#select(`${where.join(' AND ')} ${order}`, params)
-    const uploads = await Promise.all(rows.slice(0, query.limit).map((row) => this.#upload(row)))
+    const uploads = rows.slice(0, query.limit).map((row) => this.#upload(row))
     const last = rows.length > query.limit ? uploads.at(-1)! : undefined
     return { uploads, next: last ? Buffer.from(`${last.createdAt} ${last.uploadId}`).toString('base64url') : null }
   }
@@ -248,7 +248,7 @@ export class Uploads {
       [this.#ttlSeconds],
       `, CASE WHEN ${this.#expired('$1')} THEN 1 ELSE 0 END AS expired`,
     )
-    return Promise.all(rows.map(async (row) => ({ ...(await this.#upload(row)), expired: row['expired'] === 1 })))
+    return rows.map((row) => ({ ...this.#upload(row), expired: row['expired'] === 1 }))
   }
 
   /** Resumable uploads that are not known to be whole, of the last `ttlSeconds` or before; oldest first. */
@@ -278,10 +278,11 @@ export class Uploads {
     return this.#database.query<Row>(text, params)
   }
 
-  async #upload(row: Row): Promise<Upload> {
+  #upload(row: Row): Upload {
     const text = (name: string) => (row[name] === null ? null : String(row[name]))
     const uploadId = String(row['upload_id'])
-    const job = (await this.jobs.read(uploadId)) ?? null
+    // Of the same row: what was read later could be over where the upload is not yet.
+    const job = row['job_id'] === null ? null : toJob(row)
     const request = text('request')
     return {
       uploadId,
