@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { createHash, type Hash } from 'node:crypto'
 import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { SluiceError } from '../errors.ts'
@@ -7,6 +7,9 @@ import { CHUNK_BYTES, type Fingerprint, type Head, type Source } from './source.
 /** Samples of a fingerprint and their size: 1 MB of reading, whatever the file's size. */
 const SAMPLES = 64
 const SAMPLE_BYTES = 16 * 1024
+
+/** A load begins behind the header, and a resumed one far behind it: so much is read twice to hash all, rather than the whole file. */
+const HASHED_HEAD_BYTES = 1024 * 1024
 
 /**
  * Opens a regular file.
@@ -69,8 +72,7 @@ class FileSource implements Source {
     // While one chunk is worked on, the next one is read into the other buffer.
     let [buffer, other] = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)]
     let at = from
-    // 4 % of the time of a load, and the next one knows what it has.
-    const hash = from === 0 ? createHash('sha256') : undefined
+    const hash = from <= HASHED_HEAD_BYTES ? await this.#hashOfHead(from) : undefined
     let reading = this.#readAt(buffer, at)
     try {
       for (;;) {
@@ -100,6 +102,12 @@ class FileSource implements Source {
 
   async close(): Promise<void> {
     await this.#file.close()
+  }
+
+  /** To be gone on with: the next load of these bytes knows that they are in the table. 0.7 ns a byte, while the database is waited for. */
+  async #hashOfHead(bytes: number): Promise<Hash> {
+    const buffer = Buffer.alloc(bytes)
+    return createHash('sha256').update(buffer.subarray(0, await this.#readAt(buffer, 0)))
   }
 
   async #readAt(buffer: Buffer, at: number): Promise<number> {
