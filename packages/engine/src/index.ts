@@ -1,6 +1,7 @@
 export { type CheckedColumn, type CheckOptions, type CheckReport, check } from './check.ts'
 export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject, toJob } from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'
+export { addColumn, migrate, type Step, type TableSet } from './checkpoint/migrate.ts'
 export { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 export { createTables } from './checkpoint/tables.ts'
 export { ERRORS, type ErrorCode, SluiceError } from './errors.ts'

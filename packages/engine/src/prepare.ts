@@ -59,7 +59,7 @@ export async function prepareJob(
     retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
   const rejectTable = options.rejectTable === undefined ? undefined : rejectTableName(options.rejectTable, table)
   failpoint('before-tables')
-  await patiently(() => createTables(database, database.kind))
+  await patiently(() => createTables(database))
   if (rejectTable) await patiently(() => createRejectTable(database, rejectTable))
   if (options.restart) await patiently(() => forget(place))
   return patiently(async () => {

@@ -9,6 +9,7 @@ const OWN_TABLES = new Set([
   'ingestion_jobs',
   'ingestion_checkpoints',
   'failed_imports',
+  'sluice_schema',
   'sluice_uploads',
   'sluice_webhooks',
 ])

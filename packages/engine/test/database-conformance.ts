@@ -29,7 +29,7 @@ export function conformance(start: () => Promise<Subject>): void {
     subject = await start()
     db = await subject.open()
     jobs = new JobStore(db)
-    await createTables(db, db.kind)
+    await createTables(db)
   })
 
   after(async () => {
@@ -119,8 +119,8 @@ export function conformance(start: () => Promise<Subject>): void {
       await db.query(`DROP TABLE ${name}`)
     const users = await Promise.all([1, 2, 3, 4].map(() => subject.open()))
     try {
-      await Promise.all(users.map((user) => createTables(user, user.kind)))
-      await createTables(db, db.kind)
+      await Promise.all(users.map((user) => createTables(user)))
+      await createTables(db)
       assert.deepEqual(await jobs.list(), [])
     } finally {
       await Promise.all(users.map((user) => user.close()))

@@ -15,7 +15,7 @@ let db: Database
 before(async () => {
   server = await startPostgres()
   db = await openPostgres(server.url)
-  await createTables(db, 'postgres')
+  await createTables(db)
 })
 
 after(async () => {

@@ -190,7 +190,7 @@ test('sslmode: prefer does without, require does not', async () => {
 /** A table, a plan on it, and its database. */
 async function loading(target: string | pg.Pool = server.url) {
   const db = await openPostgres(target)
-  await createTables(db, 'postgres')
+  await createTables(db)
   const name = { schema: null, table: `t_${randomUUID()}` }
   await db.createTable(
     name,

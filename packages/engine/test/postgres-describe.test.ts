@@ -195,7 +195,7 @@ const HOSTILE = [
 ]
 
 test('hostile names are only names: create, describe, COPY, unnest', async () => {
-  await createTables(db, 'postgres')
+  await createTables(db)
   const name = { schema: 'we"ird', table: 'ta"ble, line 7' }
   await db.query('CREATE SCHEMA "we""ird"')
   await db.createTable(
@@ -238,7 +238,7 @@ test('names that PostgreSQL would cut off or cannot have are refused', async () 
 test('binary only by COPY and where every type has an encoder', async () => {
   await db.query('CREATE TABLE plain (a int4, b text)')
   await db.query('CREATE TABLE mixed (a int4, b inet)')
-  await createTables(db, 'postgres')
+  await createTables(db)
   const plain = (await planFor(db, await described('plain'), { jobId: randomUUID(), encoding: 'pg-text' })).columns
   const mixed = (await planFor(db, await described('mixed'), { jobId: randomUUID(), encoding: 'pg-text' })).columns
   assert.equal(db.encodingFor(plain, 'copy'), 'pg-binary')
@@ -247,7 +247,7 @@ test('binary only by COPY and where every type has an encoder', async () => {
 })
 
 test('views: with an INSTEAD OF trigger by COPY, simple ones by unnest, else refused before anything is read', async () => {
-  await createTables(db, 'postgres')
+  await createTables(db)
   await db.query('CREATE TABLE base (a int4)')
   await db.query('CREATE VIEW simple AS SELECT a FROM base')
   await db.query('CREATE VIEW tricky AS SELECT a + 0 AS a FROM base')

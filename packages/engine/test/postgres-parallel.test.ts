@@ -22,7 +22,7 @@ before(async () => {
   server = await startPostgres()
   db = await openPostgres(server.url)
   other = await openPostgres(server.url)
-  await createTables(other, 'postgres')
+  await createTables(other)
 })
 
 after(async () => {

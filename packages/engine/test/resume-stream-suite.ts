@@ -148,8 +148,9 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
     async () => {
       await interrupted()
       await db.query('ALTER TABLE ingestion_checkpoints DROP COLUMN committed_sha256')
+      await db.query('DROP TABLE sluice_schema')
       const users = await Promise.all([1, 2, 3].map(() => openDatabase(target.url)))
-      await Promise.all(users.map((user) => createTables(user, user.kind)))
+      await Promise.all(users.map((user) => createTables(user)))
       await Promise.all(users.map((user) => user.close()))
       assert.equal((await committed()).sha256, null)
       await load({ ...settings(), source: inPieces(SOURCE) })
@@ -159,7 +160,7 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
   )
 
   test('a job that is cancelled when its load has just failed stays CANCELLED', TIMEOUT, async () => {
-    await createTables(db, db.kind)
+    await createTables(db)
     // Between the last commit and the mark that the load leaves: whoever cancels does it with the first reject.
     if (db.kind === 'sqlite') {
       await db.query(`CREATE TRIGGER cancel AFTER UPDATE OF rejected ON ingestion_jobs WHEN new.rejected > 0
@@ -180,7 +181,7 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
   })
 
   test('a load whose job is cancelled meanwhile stops, and the job stays CANCELLED', TIMEOUT, async (t) => {
-    await createTables(db, db.kind)
+    await createTables(db)
     process.env.SLUICE_LEASE_SECONDS = '1'
     t.after(() => delete process.env.SLUICE_LEASE_SECONDS)
     const jobs = new JobStore(db)
@@ -207,7 +208,7 @@ export function resumeStreamTests(open: () => Promise<{ url: string; close: () =
     'with every commit the digest is that of the bytes before its end, around oversized records too',
     TIMEOUT,
     async () => {
-      await createTables(db, db.kind)
+      await createTables(db)
       await db.query('CREATE TABLE IF NOT EXISTS marks (byte bigint, sha256 text)')
       await db.query('DELETE FROM marks')
       if (db.kind === 'sqlite') {

@@ -30,7 +30,7 @@ beforeEach(async () => {
   path = join(folder, 'test.db')
   db = await openSqlite(path, { busyTimeout: 100 })
   jobs = new JobStore(db)
-  await createTables(db, 'sqlite')
+  await createTables(db)
 })
 
 afterEach(async () => {
@@ -326,7 +326,7 @@ test('a file that may only be read', async () => {
   await db.close()
   // Not by its mode, which does not bind root.
   db = await openSqlite(`file:${path}?mode=ro`)
-  await createTables(db, 'sqlite')
+  await createTables(db)
   assert.equal((await db.describe({ schema: null, table: 't' }))!.columns.length, 2)
   await assert.rejects(db.query('DELETE FROM t'), { code: 'SLUICE_DATABASE', message: /SQLITE_READONLY.*writable/ })
 })

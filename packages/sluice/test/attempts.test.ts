@@ -9,7 +9,7 @@ import { pino } from 'pino'
 import { Lanes } from '../src/jobs/lanes.ts'
 import { runJob, type Workplace } from '../src/jobs/run-job.ts'
 import { objectKey } from '../src/jobs/sweep.ts'
-import { createUploadTable } from '../src/jobs/upload-table.ts'
+import { createServiceTables } from '../src/jobs/tables.ts'
 import { Uploads } from '../src/jobs/uploads.ts'
 import { openLocalStorage } from '../src/storage/local.ts'
 
@@ -20,9 +20,8 @@ let work: Workplace
 
 before(async () => {
   database = await openDatabase(databaseUrl)
-  await createTables(database, 'sqlite')
-  await createUploadTable(database)
-  const uploads = new Uploads(database, 3_600)
+  await createTables(database)
+  await createServiceTables(database)
   const storage = await openLocalStorage(join(folder, 'data'))
   work = { uploads, storage, databaseUrl, log: pino({ level: 'silent' }) } as Workplace
 })

@@ -7,8 +7,7 @@ import * as engine from '@sluice/engine'
 import { REASONS } from '../../engine/src/reject/messages.ts'
 import { REJECT_CODES } from '../../engine/src/reject/reject.ts'
 import { FIELD_TYPES, TRANSFORMS } from '../../engine/src/schema/field.ts'
-import { createUploadTable } from '../src/jobs/upload-table.ts'
-import { createWebhookTable } from '../src/webhook/outbox.ts'
+import { createServiceTables } from '../src/jobs/tables.ts'
 import { anchors, links, page, pages, quoted, ROOT, section, tableRows } from './documents.ts'
 import { sluice, temporaryFolder } from './sluice.ts'
 
@@ -73,9 +72,8 @@ describe('docs/reference/cli.md', () => {
 test('docs/reference/tables.md has every table and column, in their order', async () => {
   const path = join(temporaryFolder(), 'tables.db')
   const database = await openDatabase(`sqlite:${path}`)
-  await createTables(database, database.kind)
-  await createUploadTable(database)
-  await createWebhookTable(database)
+  await createTables(database)
+  await createServiceTables(database)
   await database.close()
   const text = page('docs/reference/tables.md')
   using db = new DatabaseSync(path, { readOnly: true })

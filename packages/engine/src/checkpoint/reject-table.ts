@@ -1,7 +1,8 @@
 import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
 import type { Database, Statement, TableName } from '../write/database.ts'
-import { ADVISORY_LOCK, rejectColumnsFor } from './tables.ts'
+import { ADVISORY_LOCK } from './migrate.ts'
+import { rejectColumnsFor } from './tables.ts'
 
 /** Where the rejects of a job are that names no table for them. */
 export const REJECT_TABLE = 'failed_imports'

@@ -1,4 +1,5 @@
-import type { Sql } from '../write/database.ts'
+import type { Database } from '../write/database.ts'
+import { addColumn, migrate, type Step, type TableSet } from './migrate.ts'
 
 type Types = Record<'uuid' | 'id' | 'json' | 'bytes' | 'time' | 'boolean', string>
 
@@ -21,12 +22,10 @@ const SQLITE: Types = {
   boolean: 'INTEGER',
 }
 
-/** In the order in which they are created; the last one's index stands for "everything is there". */
-function definitions(t: Types): { name: string; create: string }[] {
+/** Version 1. */
+function creation(t: Types): string[] {
   return [
-    {
-      name: 'ingestion_jobs',
-      create: `CREATE TABLE IF NOT EXISTS ingestion_jobs (
+    `CREATE TABLE IF NOT EXISTS ingestion_jobs (
         job_id ${t.uuid} NOT NULL PRIMARY KEY,
         status text NOT NULL,
         source text NOT NULL,
@@ -50,10 +49,7 @@ function definitions(t: Types): { name: string; create: string }[] {
         updated_at ${t.time} NOT NULL,
         completed_at ${t.time}
       )`,
-    },
-    {
-      name: 'ingestion_checkpoints',
-      create: `CREATE TABLE IF NOT EXISTS ingestion_checkpoints (
+    `CREATE TABLE IF NOT EXISTS ingestion_checkpoints (
         job_id ${t.uuid} NOT NULL,
         segment int NOT NULL,
         source text NOT NULL,
@@ -71,15 +67,8 @@ function definitions(t: Types): { name: string; create: string }[] {
         updated_at ${t.time} NOT NULL,
         PRIMARY KEY (job_id, segment)
       )`,
-    },
-    {
-      name: 'failed_imports',
-      create: `CREATE TABLE IF NOT EXISTS failed_imports (${rejectColumns(t)})`,
-    },
-    {
-      name: 'failed_imports_job_record',
-      create: 'CREATE INDEX IF NOT EXISTS failed_imports_job_record ON failed_imports (job_id, record)',
-    },
+    `CREATE TABLE IF NOT EXISTS failed_imports (${rejectColumns(t)})`,
+    'CREATE INDEX IF NOT EXISTS failed_imports_job_record ON failed_imports (job_id, record)',
   ]
 }
 
@@ -107,60 +96,48 @@ export function rejectColumnsFor(kind: 'postgres' | 'sqlite'): string {
   return rejectColumns(kind === 'postgres' ? POSTGRES : SQLITE)
 }
 
-/** Columns that came later than their tables, in the order of versions; databases may have the tables without them. */
-const LATER_COLUMNS = [
-  { table: 'ingestion_checkpoints', column: 'committed_sha256', type: 'text' },
-  { table: 'ingestion_checkpoints', column: 'committed_stored', type: 'bigint' },
-  { table: 'failed_imports', column: 'source', type: 'text' },
-]
+/** Tables of before there were versions may lack columns, or forbid NULL where it stands for "not known" now. */
+function repairs(kind: Database['kind']): Step[] {
+  const checkpoints = 'ingestion_checkpoints'
+  const stored =
+    kind === 'postgres'
+      ? {
+          needed: `SELECT 1 FROM pg_attribute WHERE attrelid = to_regclass('${checkpoints}')
+            AND attname = 'committed_stored' AND attnotnull`,
+          run: [
+            `ALTER TABLE ${checkpoints} ALTER COLUMN committed_stored DROP NOT NULL, ALTER COLUMN committed_stored DROP DEFAULT`,
+          ],
+        }
+      : {
+          needed: `SELECT 1 FROM pragma_table_info('${checkpoints}') WHERE name = 'committed_stored' AND "notnull" = 1`,
+          run: [
+            `ALTER TABLE ${checkpoints} RENAME COLUMN committed_stored TO stored_before`,
+            `ALTER TABLE ${checkpoints} ADD COLUMN committed_stored bigint`,
+            `UPDATE ${checkpoints} SET committed_stored = nullif(stored_before, 0)`,
+            `ALTER TABLE ${checkpoints} DROP COLUMN stored_before`,
+          ],
+        }
+  return [
+    addColumn(kind, checkpoints, 'committed_sha256', 'text'),
+    addColumn(kind, checkpoints, 'committed_stored', 'bigint'),
+    stored,
+    addColumn(kind, 'failed_imports', 'source', 'text'),
+  ]
+}
 
-/** Any number will do, as long as every version of sluice takes the same one. */
-export const ADVISORY_LOCK = 7_315_928_604
+const TABLES: TableSet = {
+  name: 'load',
+  tables: ['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'],
+  migrations: [(kind) => [...repairs(kind), { run: creation(kind === 'postgres' ? POSTGRES : SQLITE) }]],
+}
 
 /**
- * Creates sluice's own tables where they are missing: `ingestion_jobs`, `ingestion_checkpoints`, `failed_imports`; and the columns
- * that tables of an earlier version lack.
- * Their names carry no schema: PostgreSQL's search path decides. Users may call it at the same time; it needs no right
- * to create anything, and writes nothing, once all of them are there.
+ * Makes sluice's own tables of a load where they are missing, and brings those of an earlier version to this one: `ingestion_jobs`,
+ * `ingestion_checkpoints`, `failed_imports`, and `sluice_schema` with their version. Their names carry no schema: PostgreSQL's search
+ * path decides.
  *
- * @throws SluiceError SLUICE_DATABASE when the tables cannot be created.
+ * @throws SluiceError as {@link migrate}
  */
-export async function createTables(sql: Sql, kind: 'postgres' | 'sqlite'): Promise<void> {
-  if (kind === 'sqlite') {
-    for (const { create } of definitions(SQLITE)) await sql.query(create)
-    for (const later of LATER_COLUMNS) await addColumn(sql, later)
-    return
-  }
-  // IF NOT EXISTS alone lets two sessions collide in the catalog (a unique violation), and asks for the CREATE right
-  // even where nothing is created. A DO block is one statement, so the lock and the tables share its transaction.
-  const tables = definitions(POSTGRES)
-  const missing = (name: string) => `to_regclass('${name}') IS NULL`
-  await sql.query(`DO $$ BEGIN
-    IF ${missing(tables.at(-1)!.name)} THEN
-      PERFORM pg_advisory_xact_lock(${ADVISORY_LOCK});
-      ${tables.map(({ name, create }) => `IF ${missing(name)} THEN ${create}; END IF;`).join('\n      ')}
-    END IF;
-    ${LATER_COLUMNS.map(addColumnOnce).join('\n    ')}
-  END $$`)
-}
-
-/** For PostgreSQL. IF NOT EXISTS makes users at the same time harmless, but would ask who owns the table even where nothing is added. */
-function addColumnOnce({ table, column, type }: (typeof LATER_COLUMNS)[number]): string {
-  return `IF NOT EXISTS (SELECT 1 FROM pg_attribute
-      WHERE attrelid = to_regclass('${table}') AND attname = '${column}' AND NOT attisdropped) THEN
-      ALTER TABLE ${table} ADD COLUMN IF NOT EXISTS ${column} ${type};
-    END IF;`
-}
-
-/** For SQLite, which knows no IF NOT EXISTS here. */
-async function addColumn(sql: Sql, { table, column, type }: (typeof LATER_COLUMNS)[number]): Promise<void> {
-  const isThere = async () =>
-    (await sql.query('SELECT 1 FROM pragma_table_info($1) WHERE name = $2', [table, column])).length > 0
-  if (await isThere()) return
-  try {
-    await sql.query(`ALTER TABLE ${table} ADD COLUMN ${column} ${type}`)
-  } catch (error) {
-    // Another user has just added it.
-    if (!(await isThere())) throw error
-  }
+export function createTables(database: Database): Promise<void> {
+  return migrate(database, TABLES)
 }

@@ -18,12 +18,13 @@ import { withoutPassword } from '../config.ts'
 import type { Queue } from '../queue/queue.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
 import type { Courier } from '../webhook/courier.ts'
-import { createWebhookTable, type WebhookLog } from '../webhook/outbox.ts'
+import type { WebhookLog } from '../webhook/outbox.ts'
 import { Lanes } from './lanes.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { runJob, type Workplace } from './run-job.ts'
 import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
+import { createServiceTables } from './tables.ts'
 import {
   isOver,
   type Upload,
@@ -32,7 +33,6 @@ import {
   type UploadStart,
   type UploadState,
 } from './upload.ts'
-import { createUploadTable } from './upload-table.ts'
 import { sourceName, tableOf, Uploads } from './uploads.ts'
 
 /** Whose uploads are looked at: those of a key, or with null all of them (a server without keys). */
@@ -108,9 +108,8 @@ export class JobService {
   /** Looks for unfinished uploads and begins to work. @throws what `check` throws */
   async start(): Promise<void> {
     const { database, queue, concurrency } = this.#options
-    await createTables(database, database.kind)
-    await createUploadTable(database)
-    await createWebhookTable(database)
+    await createTables(database)
+    await createServiceTables(database)
     await this.check()
     if (concurrency > 0) await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
     await this.#sweep()

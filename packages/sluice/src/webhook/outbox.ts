@@ -43,49 +43,6 @@ export interface DueWebhook {
 const TRY_SECONDS = 30
 const IS_OVER = `j.status IN ('COMPLETED', 'FAILED', 'CANCELLED')`
 const STATUS: Record<string, string> = { COMPLETED: 'completed', FAILED: 'failed', CANCELLED: 'cancelled' }
-/** Any number will do that nobody else takes. */
-const ADVISORY_LOCK = 7_315_928_606
-
-/**
- * Creates `sluice_webhooks` where it is missing. Several may call it at once.
- * @throws SluiceError SLUICE_DATABASE when it cannot be created
- */
-export async function createWebhookTable(database: Database): Promise<void> {
-  const t =
-    database.kind === 'postgres'
-      ? { uuid: 'uuid', json: 'jsonb', time: 'timestamptz' }
-      : { uuid: 'TEXT', json: 'TEXT', time: 'TEXT' }
-  const table = `CREATE TABLE IF NOT EXISTS sluice_webhooks (
-    webhook_id text NOT NULL PRIMARY KEY,
-    upload_id ${t.uuid} NOT NULL,
-    url text NOT NULL,
-    state text NOT NULL,
-    job_status text,
-    rows_processed bigint,
-    rows_failed bigint,
-    error text,
-    ended_at ${t.time},
-    next_try_at ${t.time},
-    tries integer NOT NULL,
-    log ${t.json} NOT NULL,
-    created_at ${t.time} NOT NULL
-  )`
-  const byUpload = 'CREATE INDEX IF NOT EXISTS sluice_webhooks_upload ON sluice_webhooks (upload_id)'
-  const open = `CREATE INDEX IF NOT EXISTS sluice_webhooks_open ON sluice_webhooks (state, next_try_at)
-    WHERE state IN ('waiting', 'due')`
-  if (database.kind === 'sqlite') {
-    for (const statement of [table, byUpload, open]) await database.query(statement)
-    return
-  }
-  await database.query(`DO $$ BEGIN
-    IF to_regclass('sluice_webhooks_open') IS NULL THEN
-      PERFORM pg_advisory_xact_lock(${ADVISORY_LOCK});
-      ${table};
-      ${byUpload};
-      ${open};
-    END IF;
-  END $$`)
-}
 
 /** Notes that the next end of an upload is to be told; for the transaction that accepts it. Once until it ended. */
 export function expecting({ now }: Pick<Database, 'now'>, uploadId: string, url: string): Statement {
