@@ -23,6 +23,7 @@ before(async () => {
   await createTables(database)
   await createServiceTables(database)
   const storage = await openLocalStorage(join(folder, 'data'))
+  const uploads = new Uploads(database, 3_600, storage.id)
   work = { uploads, storage, databaseUrl, log: pino({ level: 'silent' }) } as Workplace
 })
 after(async () => {

@@ -1,5 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase, type StoredReject } from '@sluice/engine'
@@ -244,6 +247,30 @@ export function jobsSuite(place: () => Promise<Place>): void {
     assert.deepEqual(records(await jobs.rejects(uploadId, { after: 24, limit: 4 })), [25, 26, 27, 28])
     assert.deepEqual(records(await jobs.rejects(uploadId, { after: 30 })), [])
     assert.equal((await Array.fromAsync(jobs.allRejects(uploadId))).flat().length, 10)
+  })
+
+  test('what waits in the storage of another server is left to that one', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'sluice-elsewhere-'))
+    const there: ServiceConfig = { ...config, storage: { kind: 'local', folder } }
+    const request = { fileName: 'people.csv', options: { table: tableOf() } }
+    try {
+      const receiving = await startService(there, log, false)
+      const { upload } = await receiving.jobs.stage(NOBODY, bytesOf(csv(3)), async () => request)
+      await receiving[Symbol.asyncDispose]()
+      // It looks for what nobody works on behind each of its own.
+      await jobs.settled((await stage(csv(4))).uploadId)
+      await jobs.settled((await stage(csv(5))).uploadId)
+      assert.equal((await jobs.read(upload.uploadId, null))!.state, 'uploaded')
+      await jobs.cancel(upload.uploadId, null)
+      await assert.rejects(jobs.retry(upload.uploadId, null), { code: 'SLUICE_JOB', message: /another server/ })
+      const own = await startService(there, log)
+      await own.jobs.retry(upload.uploadId, null)
+      const over = await own.jobs.settled(upload.uploadId)
+      assert.deepEqual([over.state, over.job!.inserted], ['completed', 3])
+      await own[Symbol.asyncDispose]()
+    } finally {
+      rmSync(folder, { recursive: true })
+    }
   })
 
   test('a status that is over long enough is gone, with the object; the rows stay', async () => {

@@ -12,8 +12,12 @@ export class LiveClient {
   readonly socket: Socket
   readonly events: Event[] = []
   readonly #waiting = new Set<() => void>()
+  readonly #url: string
+  readonly #token: string | undefined
 
   constructor(url: string, token?: string, options: object = {}) {
+    this.#url = url
+    this.#token = token
     this.socket = io(url, {
       auth: token === undefined ? {} : { token },
       reconnectionDelay: 50,
@@ -34,8 +38,7 @@ export class LiveClient {
       const found = this.events.find(isSo)
       if (found) return found
       const left = end - performance.now()
-      if (left <= 0)
-        throw new Error(`no such event within ${ms} ms; there were: ${JSON.stringify(this.events).slice(0, 2_000)}`)
+      if (left <= 0) throw new Error(`no such event within ${ms} ms; ${await this.#story()}`)
       await new Promise<void>((resolve) => {
         const wake = () => [clearTimeout(timer), this.#waiting.delete(wake), resolve()]
         const timer = setTimeout(wake, left)
@@ -59,6 +62,16 @@ export class LiveClient {
 
   close(): void {
     this.socket.disconnect()
+  }
+
+  /** What came, and what the server says of the uploads that failed, for whoever reads why a test did. */
+  async #story(): Promise<string> {
+    const failed = this.events.filter(({ name }) => name === 'failed').map(({ data }) => data.uploadId)
+    const headers = this.#token === undefined ? {} : { authorization: `Bearer ${this.#token}` }
+    const statuses = [...new Set(failed)].map((id) =>
+      fetch(`${this.#url}/upload/${id}/status`, { headers }).then((answer) => answer.text(), String),
+    )
+    return `there were: ${JSON.stringify(this.events).slice(0, 2_000)}; ${(await Promise.all(statuses)).join('; ')}`
   }
 
   #note(name: string, data: unknown): void {

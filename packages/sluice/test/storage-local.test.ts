@@ -43,6 +43,15 @@ test('a sweep takes old temporary files of a prefix and leaves the others', asyn
   assert.deepEqual(await traces(), [])
 })
 
+test('a folder is told from others by all that open it, also by those that are the first together', async () => {
+  const folder = join(temporaryFolder(), 'shared')
+  const ids = await Promise.all([1, 2, 3, 4].map(async () => (await openLocalStorage(folder)).id))
+  const later = await openLocalStorage(folder)
+  assert.deepEqual(ids, Array(4).fill(later.id))
+  assert.match(later.id, /^[\da-f-]{36}$/)
+  assert.notEqual((await open()).storage.id, later.id)
+})
+
 test('no key leads out of the folder', async () => {
   const { storage } = await open()
   for (const key of ['../out', 'a/../../out', '/etc/passwd', '', 'a//b', '.hidden', 'a\0b']) {

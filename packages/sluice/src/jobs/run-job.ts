@@ -43,6 +43,10 @@ export async function runJob(
   const isReady = upload?.state === 'uploaded' || upload?.state === 'processing'
   if (!isReady || upload.mode !== 'staged' || upload.objectKey === null || upload.request === null) return
   const log = work.log.child({ uploadId })
+  if (upload.isElsewhere) {
+    log.warn(`its file is not in ${storage.label} but in a storage that this process does not have`)
+    return
+  }
   const twin = await twinOf(uploads, upload)
   if (twin === 'wait') return
   if (twin !== undefined) {

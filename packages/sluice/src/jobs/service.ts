@@ -100,7 +100,7 @@ export class JobService {
     this.#lanes = new Lanes(options.concurrency || DIRECT_LANES)
     const { database, databaseUrl, storage, queue, pieces, log, statusTtlSeconds, uploadTtlSeconds } = options
     this.#options = options
-    this.#uploads = new Uploads(database, statusTtlSeconds)
+    this.#uploads = new Uploads(database, statusTtlSeconds, storage.id)
     this.#work = { uploads: this.#uploads, storage, databaseUrl, log }
     this.resumable = new ResumableUploads(pieces, this.#work, queue, uploadTtlSeconds, this.#stopping.signal)
   }
@@ -113,6 +113,9 @@ export class JobService {
     await this.check()
     if (concurrency > 0) await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
     await this.#sweep()
+    const elsewhere = await this.#uploads.elsewhere()
+    if (elsewhere > 0)
+      this.#options.log.warn({ uploads: elsewhere }, 'uploads wait in other storages; their own servers load them')
     this.#timer = setInterval(() => void this.#sweep(), SWEEP_MS)
     this.#options.courier.start()
   }
@@ -281,6 +284,11 @@ export class JobService {
     const { mode, objectKey: key } = upload
     if (mode === 'direct')
       throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} was loaded directly: send it again with this uploadId`)
+    if (upload.isElsewhere)
+      throw new SluiceError(
+        'SLUICE_JOB',
+        `The file of upload ${uploadId} is not in ${this.#work.storage.label} but in the storage of another server: ask that one, or let both share one`,
+      )
     if (key !== null && !(await this.#work.storage.stat(key)))
       throw new SluiceError('SLUICE_JOB', `The stored file of upload ${uploadId} is gone: upload it again`)
     const callbackUrl = upload.request?.callbackUrl

@@ -62,7 +62,6 @@ const TABLES: TableSet = {
       addColumn(kind, 'sluice_uploads', 'attempts', 'bigint NOT NULL DEFAULT 0'),
       addColumn(kind, 'sluice_uploads', 'attempted_record', 'bigint'),
       addColumn(kind, 'sluice_uploads', 'error_code', 'text'),
-      addColumn(kind, 'sluice_uploads', 'storage', 'text'),
       { run: [...uploads(TYPES[kind]), ...webhooks(TYPES[kind])] },
     ],
     (kind) => [addColumn(kind, 'sluice_uploads', 'storage', 'text')],

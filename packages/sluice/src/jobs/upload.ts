@@ -88,6 +88,8 @@ export interface Upload {
   errorCode: ErrorCode | null
   /** Where its bytes wait; null when nothing was staged, or it is loaded and gone. */
   objectKey: string | null
+  /** Its bytes wait in a storage that this process does not have. */
+  isElsewhere: boolean
   /** The process that receives the body, or did; null for a resumable one, whose pieces any process takes. */
   receiver: string | null
   createdAt: string

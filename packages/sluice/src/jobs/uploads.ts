@@ -20,7 +20,7 @@ const OVER = `j.job_id IS NOT NULL AND j.status IN ('COMPLETED', 'FAILED', 'CANC
 const FROM = 'FROM sluice_uploads u LEFT JOIN ingestion_jobs j ON j.job_id = u.upload_id'
 const COLUMNS = `u.upload_id, u.owner, u.mode, u.file_name, u.object_key, u.bytes AS upload_bytes, u.sha256 AS upload_sha256, u.request,
   u.same_as, u.idempotency_key, u.request_hash, u.receiver, u.created_at AS upload_created_at, u.received_at,
-  u.error_code, j.*`
+  u.error_code, u.storage, j.*`
 
 /** Ids in one statement. */
 const PAGE = 500
@@ -37,12 +37,17 @@ export type Created = 'created' | { existing: Upload }
 export class Uploads {
   readonly #database: Database
   readonly #ttlSeconds: number
+  readonly #storageId: string
   readonly jobs: JobStore
 
-  /** @param ttlSeconds for which an upload that is over can be seen */
-  constructor(database: Database, ttlSeconds: number) {
+  /**
+   * @param ttlSeconds for which an upload that is over can be seen
+   * @param storageId of the storage in which the bytes of new uploads wait
+   */
+  constructor(database: Database, ttlSeconds: number, storageId: string) {
     this.#database = database
     this.#ttlSeconds = ttlSeconds
+    this.#storageId = storageId
     this.jobs = new JobStore(database)
   }
 
@@ -60,7 +65,7 @@ export class Uploads {
     const { owner, idempotency } = start
     const rows = await this.#run(
       `INSERT INTO sluice_uploads (upload_id, owner, mode, file_name, object_key, request, idempotency_key, request_hash, receiver,
-         created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, ${this.#now()}) ON CONFLICT DO NOTHING RETURNING upload_id`,
+         storage, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, ${this.#now()}) ON CONFLICT DO NOTHING RETURNING upload_id`,
       [
         uploadId,
         owner ?? '',
@@ -71,6 +76,7 @@ export class Uploads {
         idempotency?.key ?? null,
         idempotency?.requestHash ?? null,
         what.receiver ?? '',
+        this.#storageId,
       ],
     )
     if (rows.length > 0) return 'created'
@@ -225,13 +231,14 @@ export class Uploads {
     await this.#run('DELETE FROM sluice_uploads WHERE upload_id = $1', [uploadId])
   }
 
-  /** Staged uploads that are to be loaded, with who holds their lease, if anyone does; oldest first. */
+  /** Staged uploads in this storage that are to be loaded, with who holds their lease, if anyone does; oldest first. */
   async unfinished(): Promise<{ uploadId: string; bytes: number | null; holder: string | null }[]> {
     const holder = `(SELECT max(c.lease_owner) FROM ingestion_checkpoints c
       WHERE c.job_id = u.upload_id AND c.lease_expires > ${this.#database.now})`
     const rows = await this.#run(
       `SELECT u.upload_id, u.bytes, ${holder} AS holder ${FROM}
-         WHERE u.mode = 'staged' AND j.status IN ('PENDING', 'PROCESSING') ORDER BY u.created_at LIMIT 10000`,
+         WHERE u.mode = 'staged' AND j.status IN ('PENDING', 'PROCESSING') AND ${isHere('$1')} ORDER BY u.created_at LIMIT 10000`,
+      [this.#storageId],
     )
     return rows.map((row) => ({
       uploadId: String(row['upload_id']),
@@ -240,12 +247,21 @@ export class Uploads {
     }))
   }
 
-  /** Uploads with something left to be cleared away: what is over too long, loaded with its object, or never became a job. */
+  /** How many staged uploads that are to be loaded wait in other storages, of which this process has none. */
+  async elsewhere(): Promise<number> {
+    const [row] = await this.#run(
+      `SELECT count(*) AS n ${FROM} WHERE u.mode = 'staged' AND j.status = 'PENDING' AND NOT ${isHere('$1')}`,
+      [this.#storageId],
+    )
+    return Number(row!['n'])
+  }
+
+  /** Uploads with something left in this storage to be cleared away: what is over too long, loaded with its object, or never became a job. */
   async leftovers(): Promise<(Upload & { expired: boolean })[]> {
     const rows = await this.#select(
-      `(${this.#expired('$1')}) OR (j.status = 'COMPLETED' AND u.object_key IS NOT NULL) OR (j.job_id IS NULL AND u.receiver <> '')
-         OR (u.mode = 'direct' AND j.status IN ('PENDING', 'PROCESSING')) LIMIT 1000`,
-      [this.#ttlSeconds],
+      `((${this.#expired('$1')}) OR (j.status = 'COMPLETED' AND u.object_key IS NOT NULL) OR (j.job_id IS NULL AND u.receiver <> '')
+         OR (u.mode = 'direct' AND j.status IN ('PENDING', 'PROCESSING'))) AND (u.object_key IS NULL OR ${isHere('$2')}) LIMIT 1000`,
+      [this.#ttlSeconds, this.#storageId],
       `, CASE WHEN ${this.#expired('$1')} THEN 1 ELSE 0 END AS expired`,
     )
     return rows.map((row) => ({ ...this.#upload(row), expired: row['expired'] === 1 }))
@@ -255,8 +271,9 @@ export class Uploads {
   async inPieces(ttlSeconds: number): Promise<{ uploadId: string; expired: boolean }[]> {
     const expired = `CASE WHEN u.created_at < ${this.#ago('$1')} THEN 1 ELSE 0 END AS expired`
     const rows = await this.#run(
-      `SELECT u.upload_id, ${expired} FROM sluice_uploads u WHERE u.receiver = '' AND u.received_at IS NULL ORDER BY u.created_at LIMIT 10000`,
-      [ttlSeconds],
+      `SELECT u.upload_id, ${expired} FROM sluice_uploads u WHERE u.receiver = '' AND u.received_at IS NULL AND ${isHere('$2')}
+         ORDER BY u.created_at LIMIT 10000`,
+      [ttlSeconds, this.#storageId],
     )
     return rows.map((row) => ({ uploadId: String(row['upload_id']), expired: row['expired'] === 1 }))
   }
@@ -296,6 +313,7 @@ export class Uploads {
       sameAs: text('same_as'),
       errorCode: text('error_code') as Upload['errorCode'],
       objectKey: text('object_key'),
+      isElsewhere: (text('storage') ?? this.#storageId) !== this.#storageId,
       receiver: text('receiver') || null,
       createdAt: String(row['upload_created_at']),
       job,
@@ -327,6 +345,11 @@ export class Uploads {
   #now(): string {
     return this.#database.kind === 'postgres' ? `date_trunc('milliseconds', now())` : this.#database.now
   }
+}
+
+/** SQL: whether the bytes of an upload are in the storage in `place`; rows of earlier versions say nothing. */
+function isHere(place: string): string {
+  return `COALESCE(u.storage, ${place}) = ${place}`
 }
 
 function progressOf(row: Row): UploadProgress {

@@ -9,7 +9,7 @@ import { Tally } from './tally.ts'
 const CHUNK_BYTES = 256 * 1024
 
 /**
- * Keeps objects in a folder: `objects/KEY`, and `incoming/` for what is being written. Several processes may share it.
+ * Keeps objects in a folder: `objects/KEY`, and `incoming/` for what is being written; `id/` tells it from others. Several processes may share it.
  * @throws SluiceError SLUICE_STORAGE when the folder cannot be made
  */
 export async function openLocalStorage(folder: string): Promise<ObjectStorage> {
@@ -20,11 +20,14 @@ export async function openLocalStorage(folder: string): Promise<ObjectStorage> {
 
 class LocalStorage implements ObjectStorage {
   readonly label: string
+  id = ''
+  readonly #folder: string
   readonly #objects: string
   readonly #incoming: string
 
   constructor(folder: string) {
     this.label = folder
+    this.#folder = folder
     this.#objects = join(folder, 'objects')
     this.#incoming = join(folder, 'incoming')
   }
@@ -33,6 +36,7 @@ class LocalStorage implements ObjectStorage {
     await this.#told('be made', async () => {
       await mkdir(this.#objects, { recursive: true })
       await mkdir(this.#incoming, { recursive: true })
+      this.id = await idOf(this.#folder, this.#incoming)
     })
   }
 
@@ -160,6 +164,23 @@ class LocalStorage implements ObjectStorage {
       cause,
     })
   }
+}
+
+/** The name of the one folder in `id/`, which the first process makes; a path is not the same on every machine. */
+async function idOf(folder: string, temporary: string): Promise<string> {
+  const known = join(folder, 'id')
+  if (!(await orUndefined(stat(known)))) {
+    const made = join(temporary, `id~${randomUUID()}`)
+    await mkdir(join(made, randomUUID()), { recursive: true })
+    try {
+      await rename(made, known)
+    } catch (error) {
+      // Another process was first: no folder takes the place of one that is not empty.
+      await rm(made, { recursive: true })
+      if (!(await orUndefined(stat(known)))) throw error
+    }
+  }
+  return (await readdir(known))[0]!
 }
 
 /** The bytes of a file, in two buffers in turn: while one is worked on, the other one is filled. */

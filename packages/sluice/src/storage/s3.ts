@@ -58,12 +58,14 @@ export function openS3Storage(options: S3Options): ObjectStorage {
 
 class S3Storage implements ObjectStorage {
   readonly label: string
+  readonly id: string
   readonly #bucket: string
   readonly #client: S3Client
   readonly #partBytes: number
 
   constructor({ bucket, endpoint, region, largestBytes = 0 }: S3Options) {
     this.label = `s3://${bucket}`
+    this.id = this.label
     this.#bucket = bucket
     this.#partBytes = Math.max(LEAST_PART_BYTES, Math.ceil(largestBytes / MOST_PARTS))
     this.#client = new S3Client(clientOf({ endpoint, region }))

@@ -16,6 +16,8 @@ export interface StoredObject {
 export interface ObjectStorage {
   /** For messages: the folder or the bucket, without secrets. */
   readonly label: string
+  /** Tells it from every other storage, and is the same for all processes that share it. */
+  readonly id: string
   /**
    * Streams a body into an object, which is there whole or not at all: when the body fails or the signal is aborted, nothing is left
    * behind. Nothing is read ahead beyond a few MB, so that a slow storage makes the body wait. A chunk is done with when the next one is
