@@ -2,6 +2,7 @@ import type { Lease } from './checkpoint/job.ts'
 import { charsetOf, UTF_8 } from './decode/encodings.ts'
 import { Transcoder } from './decode/transcode.ts'
 import { Translation } from './decode/translation.ts'
+import { traceJob } from './diagnostics.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import { headOf, type SourceHead } from './head.ts'
@@ -74,9 +75,10 @@ export async function load(options: LoadOptions): Promise<Receipt> {
   try {
     if (options.signal?.aborted) throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted before anything was done')
     if (options.rejects !== undefined) rejectFile = await RejectFile.open(options.rejects)
-    database = await openDatabase(options.to, { notice, signal: options.signal, parallel: options.parallel })
+    const target = await openDatabase(options.to, { notice, signal: options.signal, parallel: options.parallel })
+    database = target
     for (const [i, source] of sources.entries()) sources[i] = await unpacked(source, options)
-    const prepared = await prepareJob(options, sources, database, notice)
+    const prepared = await prepareJob(options, sources, target, notice)
     if ('loadedBy' in prepared) {
       const { source, jobId, targetTable } = prepared.loadedBy
       notice(
@@ -84,7 +86,9 @@ export async function load(options: LoadOptions): Promise<Receipt> {
       )
       return skippedReceipt(prepared.loadedBy, performance.now() - began)
     }
-    return await runJob(options, sources, database, prepared, rejectFile, notice)
+    const { jobId, recordsRead: record } = prepared.job
+    const job = { jobId, table: prepared.job.targetTable, database: target.kind, record }
+    return await traceJob(job, () => runJob(options, sources, target, prepared, rejectFile, notice))
   } finally {
     try {
       await database?.close()

@@ -1,5 +1,6 @@
 import type { Lease, Mark } from '../checkpoint/job.ts'
 import type { JobStore } from '../checkpoint/job-store.ts'
+import { tellLeaseLost, traceBatch } from '../diagnostics.ts'
 import { SluiceError } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Reject } from '../reject/reject.ts'
@@ -32,6 +33,7 @@ export class Committer {
   readonly #counted: () => Counts
   readonly #heartbeat: NodeJS.Timeout
   #renewing = false
+  #handedOverAt = performance.now()
   /** What went wrong when the lease was renewed; told by the next commit. */
   #lost: unknown
 
@@ -101,7 +103,18 @@ export class Committer {
         tried = true
       }
     }
-    return this.#retry(work, () => isInVain)
+    const { jobId, segment } = this.#lease
+    const now = performance.now()
+    const trace = {
+      jobId,
+      segment,
+      database: this.#database.kind,
+      records: batch.records,
+      bytes: batch.to.byte - batch.from.byte,
+      filledForMs: now - this.#handedOverAt,
+    }
+    this.#handedOverAt = now
+    return traceBatch(trace, () => this.#retry(work, () => isInVain))
   }
 
   /** The segment is complete. */
@@ -125,6 +138,8 @@ export class Committer {
    * @returns the error to throw: the one given
    */
   async giveUp(error: unknown): Promise<unknown> {
+    const { jobId, segment } = this.#lease
+    if (isLeaseLost(error)) tellLeaseLost({ jobId, segment })
     try {
       if (error instanceof SluiceError && error.code === 'SLUICE_INTERRUPTED') await this.#store.release(this.#lease)
       else await this.#store.fail(this.#lease, error instanceof Error ? error.message : String(error))

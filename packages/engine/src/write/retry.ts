@@ -1,4 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import { tellRetry } from '../diagnostics.ts'
 import { SluiceError } from '../errors.ts'
 import type { Cause } from './database.ts'
 
@@ -35,6 +36,7 @@ export async function retry<T>(work: () => Promise<T>, { classify, notice, signa
       const most = Math.min(LONGEST_WAIT_MS, FIRST_WAIT_MS * 2 ** (tried - 1))
       const waitMs = Math.round(most * (0.5 + Math.random() / 2))
       if (!signal?.aborted) {
+        tellRetry({ reason: message, waitMs })
         notice?.(`${message}; trying again in ${(waitMs / 1000).toFixed(1)} s`)
         await delay(waitMs, undefined, { signal }).catch(() => undefined)
       }
