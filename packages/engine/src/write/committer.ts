@@ -109,7 +109,7 @@ export class Committer {
       jobId,
       segment,
       database: this.#database.kind,
-      records: batch.records,
+      records: batch.to.record - batch.from.record,
       bytes: batch.to.byte - batch.from.byte,
       filledForMs: now - this.#handedOverAt,
     }
