@@ -30,7 +30,7 @@ async function read(storage: ObjectStorage, key: string, from: number): Promise<
 
 /** What every storage does alike. */
 export function storageSuite(open: () => Promise<StorageSubject>): void {
-  for (const size of [0, 1, 100 * KIB, 12 * MIB + 345]) {
+  for (const size of [0, 1, 100 * KIB, 10 * MIB, 10 * MIB + 1, 12 * MIB + 345]) {
     test(`an object of ${size} bytes is there whole, from any byte on`, async () => {
       const { storage } = await open()
       const bytes = pattern(size)

@@ -13,7 +13,8 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { SluiceError } from '@sluice/engine'
-import { freeing, releasing } from '../spent-buffers.ts'
+import { releasing } from '../spent-buffers.ts'
+import { PartMemory } from './part-memory.ts'
 import type { ObjectStorage, StoredObject } from './storage.ts'
 import { Tally } from './tally.ts'
 
@@ -78,9 +79,10 @@ class S3Storage implements ObjectStorage {
   ): Promise<{ bytes: number; sha256: string }> {
     signal?.throwIfAborted()
     const tally = new Tally()
-    const stream = Readable.from(freeing(copies(tally.of(body))), { objectMode: false, highWaterMark: 256 * 1024 })
+    const memory = new PartMemory(this.#partBytes)
+    const stream = Readable.from(memory.copies(tally.of(body)), { objectMode: false, highWaterMark: 256 * 1024 })
     const upload = new Upload({
-      client: this.#client,
+      client: memory.watch(this.#client),
       params: { Bucket: this.#bucket, Key: key, Body: stream },
       partSize: this.#partBytes,
       queueSize: PARTS_AT_ONCE,
@@ -240,11 +242,6 @@ class S3Storage implements ObjectStorage {
     const { name, message } = cause as Error
     return new SluiceError('SLUICE_STORAGE', `${this.label} ${what}: ${message || name}`, { cause })
   }
-}
-
-/** For who keeps chunks until there are enough for a part. */
-async function* copies(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Array, void, void> {
-  for await (const chunk of chunks) yield Buffer.from(chunk)
 }
 
 function toObject(
