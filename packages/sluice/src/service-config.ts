@@ -44,6 +44,8 @@ export interface ServiceConfig {
   serveLoads: boolean
   /** Loads at once. */
   concurrency: number
+  /** Where `sluice worker` listens for Prometheus: `SLUICE_METRICS_PORT`; null: nowhere. */
+  metricsPort: number | null
   logLevel: string
   debug: boolean
 }
@@ -121,6 +123,7 @@ export function readServiceConfig(
     ),
     serveLoads: read(env, 'SLUICE_SERVE_LOADS', switchOf, '1 or 0', false),
     concurrency: read(env, 'SLUICE_CONCURRENCY', concurrencyOf, 'a number of loads, 2 to 64', CONCURRENCY),
+    metricsPort: read(env, 'SLUICE_METRICS_PORT', portOf, 'a port, 0 to 65535', null),
     logLevel: read(env, 'LOG_LEVEL', logLevelOf, LOG_LEVELS.join(', '), 'info'),
     debug: config.debug,
   }

@@ -46,6 +46,7 @@ async function serve(config: ServiceConfig): Promise<number> {
     () => log.info('stopping: what is in flight is being committed; a second signal stops at once'),
     () => undefined,
   )
+  await using _traces = await tracing('sluice serve')
   await using service = await startService(config, log)
   const server = await createServer({ config, service: service.jobs })
   try {
@@ -59,6 +60,13 @@ async function serve(config: ServiceConfig): Promise<number> {
   }
   const signal = interrupt.received()
   return signal === null || signal === 'SIGTERM' ? 0 : exitCodeOf(signal)
+}
+
+/** Sends traces where a collector is named; else nothing of that is loaded. */
+export async function tracing(service: string): Promise<AsyncDisposable | undefined> {
+  if (!(process.env['OTEL_EXPORTER_OTLP_ENDPOINT'] || process.env['OTEL_EXPORTER_OTLP_TRACES_ENDPOINT']))
+    return undefined
+  return (await import('../telemetry/traces.ts')).startTracing(service)
 }
 
 /** Resolves when the signal is aborted. */

@@ -1,9 +1,10 @@
 import { SluiceError } from '@sluice/engine'
 import type { Command } from 'commander'
+import type { Service } from '../compose.ts'
 import type { Config } from '../config.ts'
 import { readServiceConfig, type ServiceConfig } from '../service-config.ts'
 import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
-import { interrupted } from './serve.ts'
+import { interrupted, tracing } from './serve.ts'
 import * as read from './values.ts'
 
 interface WorkerFlags {
@@ -33,6 +34,15 @@ export function addWorker(program: Command, config: Config): void {
     })
 }
 
+/** Whatever can reach the port may read the figures; they hold no data. */
+async function serveMetrics({ jobs }: Service, port: number): Promise<AsyncDisposable> {
+  const [{ createRegistry }, { listenForMetrics }] = await Promise.all([
+    import('../telemetry/metrics.ts'),
+    import('../telemetry/listener.ts'),
+  ])
+  return listenForMetrics(createRegistry(jobs), process.env['HOST'] || '127.0.0.1', port)
+}
+
 function concurrency(text: string): number {
   const count = read.wholeNumber('--concurrency', 2)(text, undefined)
   if (count <= 64) return count
@@ -52,7 +62,9 @@ async function work(config: ServiceConfig): Promise<number> {
     () => log.info('stopping: what is in flight is being committed; a second signal stops at once'),
     () => undefined,
   )
+  await using _traces = await tracing('sluice worker')
   await using service = await startService(config, log, true)
+  await using _metrics = config.metricsPort === null ? undefined : await serveMetrics(service, config.metricsPort)
   process.stderr.write(`sluice: working, up to ${config.concurrency} uploads at once\n`)
   await interrupted(interrupt.signal)
   await service.jobs.stop()

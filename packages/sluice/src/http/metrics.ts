@@ -1,10 +1,11 @@
+import { channel } from 'node:diagnostics_channel'
 import type { FastifyInstance } from 'fastify'
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, Gauge, Histogram, type Registry } from 'prom-client'
 
-/** What the server counts, for Prometheus. */
-export function watchRequests(app: FastifyInstance): Registry {
-  const registry = new Registry()
-  collectDefaultMetrics({ register: registry })
+const REQUEST = channel('sluice:request')
+
+/** Counts what the server is asked, and tells what changed an upload (`RequestReport` of the traces). */
+export function countRequests(app: FastifyInstance, registry: Registry): void {
   const registers = [registry]
   const duration = new Histogram({
     name: 'sluice_http_request_duration_seconds',
@@ -30,9 +31,11 @@ export function watchRequests(app: FastifyInstance): Registry {
       seen.set(raw.socket, bytesRead)
     })
   })
-  app.addHook('onResponse', async ({ method, routeOptions }, reply) => {
+  app.addHook('onResponse', async ({ method, routeOptions, uploadId, headers }, reply) => {
     const route = routeOptions.url ?? 'none'
-    duration.observe({ method, route, status: reply.statusCode }, reply.elapsedTime / 1000)
+    const { statusCode: status, elapsedTime: ms } = reply
+    duration.observe({ method, route, status }, ms / 1000)
+    if (uploadId === undefined || method === 'GET' || method === 'HEAD') return
+    REQUEST.publish({ uploadId, method, route, status, ms, traceparent: headers['traceparent'] })
   })
-  return registry
 }

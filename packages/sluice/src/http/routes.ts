@@ -6,6 +6,13 @@ import type { Upload } from '../jobs/upload.ts'
 import type { ServiceConfig } from '../service-config.ts'
 import { Problem } from './problem.ts'
 
+declare module 'fastify' {
+  interface FastifyRequest {
+    /** The upload that the request is about, once that is known. */
+    uploadId?: string
+  }
+}
+
 /** The server as the files of routes see it. */
 export type App = FastifyInstance<Server, IncomingMessage, ServerResponse, FastifyBaseLogger, TypeBoxTypeProvider>
 
@@ -32,6 +39,7 @@ export async function readUpload(service: JobService, request: FastifyRequest, u
 
 /** Every line of the log about this request names its upload. */
 export function noteUpload(request: FastifyRequest, uploadId: string): void {
+  request.uploadId = uploadId
   request.log = request.log.child({ uploadId })
 }
 

@@ -7,10 +7,11 @@ import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
 import fastify, { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify'
 import { withoutPassword } from '../config.ts'
 import { serveLive } from '../live/live.ts'
+import { createRegistry } from '../telemetry/metrics.ts'
 import { guard } from './auth.ts'
 import { checkRoutes } from './check.ts'
 import { docsRoutes } from './docs.ts'
-import { watchRequests } from './metrics.ts'
+import { countRequests } from './metrics.ts'
 import { describeRoutes } from './openapi.ts'
 import { operationRoutes } from './operations.ts'
 import { pageRoutes } from './page.ts'
@@ -75,7 +76,8 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
     closing.abort()
     setTimeout(() => app.server.closeAllConnections(), CLOSE_WITHIN_MS).unref()
   })
-  const registry = watchRequests(app)
+  const registry = createRegistry(service)
+  countRequests(app, registry)
   logRequests(app)
   endRefused(app)
   if (config.corsOrigins.length > 0) {

@@ -254,6 +254,11 @@ export class JobService {
 
   /** Who was told of the ends of an upload, and how that went. */
   webhooks(uploadId: string): Promise<WebhookLog[]> {
+  /** How many uploads are in each state. */
+  states(): Promise<Record<UploadState, number>> {
+    return this.#uploads.states()
+  }
+
     return this.#options.courier.outbox.list(uploadId)
   }
 

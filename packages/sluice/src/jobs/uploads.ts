@@ -161,6 +161,22 @@ export class Uploads {
   }
 
   /** How far these uploads are, by their id. */
+  /** How many there are in each state. */
+  async states(): Promise<Record<UploadState, number>> {
+    const rows = await this.#run(`SELECT j.status, count(*) AS n ${FROM} GROUP BY j.status`)
+    const counts: Record<UploadState, number> = {
+      receiving: 0,
+      uploaded: 0,
+      processing: 0,
+      completed: 0,
+      failed: 0,
+      cancelled: 0,
+    }
+    for (const { status, n } of rows)
+      counts[status === null ? 'receiving' : STATES[status as Job['status']]] = Number(n)
+    return counts
+  }
+
   async progress(uploadIds: string[]): Promise<Map<string, UploadProgress>> {
     const found = new Map<string, UploadProgress>()
     for (let at = 0; at < uploadIds.length; at += PAGE) {
