@@ -160,7 +160,6 @@ export class Uploads {
     return { uploads, next: last ? Buffer.from(`${last.createdAt} ${last.uploadId}`).toString('base64url') : null }
   }
 
-  /** How far these uploads are, by their id. */
   /** How many there are in each state. */
   async states(): Promise<Record<UploadState, number>> {
     const rows = await this.#run(`SELECT j.status, count(*) AS n ${FROM} GROUP BY j.status`)
@@ -177,6 +176,7 @@ export class Uploads {
     return counts
   }
 
+  /** How far these uploads are, by their id. */
   async progress(uploadIds: string[]): Promise<Map<string, UploadProgress>> {
     const found = new Map<string, UploadProgress>()
     for (let at = 0; at < uploadIds.length; at += PAGE) {
