@@ -21,6 +21,8 @@ export interface Incoming {
    * where the request is broken or too long.
    */
   file: AsyncIterable<Uint8Array>
+  /** What the file cannot be longer than, in bytes, by the length of the request; undefined where that is not told. */
+  mostBytes: number | undefined
   /** The fields behind the file, once it is read. */
   rest(): Promise<Fields>
 }
@@ -63,21 +65,22 @@ export function acceptFiles(app: FastifyInstance): void {
  */
 export async function receive(request: FastifyRequest, limits: BodyLimits, signal: AbortSignal): Promise<Incoming> {
   const { raw, headers } = request
-  const most = limits.maxUploadBytes + (request.isMultipart() ? AROUND_FILE : 0)
-  if (Number(headers['content-length'] ?? 0) > most) throw tooLong(limits)
+  const mostBytes = headers['content-length'] === undefined ? undefined : Number(headers['content-length'])
+  if ((mostBytes ?? 0) > limits.maxUploadBytes + (request.isMultipart() ? AROUND_FILE : 0)) throw tooLong(limits)
   const coding = headers['content-encoding']?.trim().toLowerCase() ?? 'identity'
   if (!CODINGS.includes(coding)) {
     throw new Problem(415, `The content coding "${coding}" cannot be undone; use gzip or none`, {
       headers: { 'accept-encoding': 'gzip' },
     })
   }
-  if (request.isMultipart()) return receiveForm(request, limits, signal)
+  if (request.isMultipart()) return { ...(await receiveForm(request, limits, signal)), mostBytes }
   if (!(request.body as unknown))
     throw new Problem(400, 'The request has no body; send a form with a file, or the file')
   return {
     fields: {},
     fileName: nameOf(/filename="?([^";]*)/i.exec(headers['content-disposition'] ?? '')?.[1]),
     file: releasing(wholeBody(raw, limits, signal)),
+    mostBytes,
     rest: async () => ({}),
   }
 }
@@ -106,7 +109,11 @@ export async function* wholeBody(
   }
 }
 
-async function receiveForm(request: FastifyRequest, limits: BodyLimits, signal: AbortSignal): Promise<Incoming> {
+async function receiveForm(
+  request: FastifyRequest,
+  limits: BodyLimits,
+  signal: AbortSignal,
+): Promise<Omit<Incoming, 'mostBytes'>> {
   const parts = request.parts({ limits: { ...FORM_LIMITS, fileSize: limits.maxUploadBytes } })
   let current: Readable | undefined
   let failed: Problem | undefined

@@ -116,6 +116,7 @@ function startOf(request: FastifyRequest, incoming: Incoming, uploadId: string |
   return {
     uploadId,
     owner: viewerOf(request),
+    mostBytes: incoming.mostBytes,
     idempotency: key === undefined ? undefined : { key, requestHash: hashOf(request, incoming) },
   }
 }

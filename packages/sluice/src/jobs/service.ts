@@ -165,7 +165,10 @@ export class JobService {
     return this.#whileReceiving(async () => {
       try {
         const { storage } = this.#work
-        const stored = await storage.put(key, body, { signal: either(signal, this.#stopping.signal) })
+        const stored = await storage.put(key, body, {
+          signal: either(signal, this.#stopping.signal),
+          mostBytes: start.mostBytes,
+        })
         const asked = await request()
         await this.#uploads.received(uploadId, asked, stored, tableOf(asked))
       } catch (error) {
@@ -245,11 +248,6 @@ export class JobService {
   /** Newest first. */
   async list({ viewer, limit = 50, ...query }: ListQuery): Promise<{ uploads: Upload[]; next: string | null }> {
     return this.#uploads.list({ ...query, owner: viewer, limit: Math.min(Math.max(limit, 1), 500) })
-  }
-
-  /** How many uploads are in each state. */
-  states(): Promise<Record<UploadState, number>> {
-    return this.#uploads.states()
   }
 
   /** How far uploads are, by their id; those that are not there are missing. Whose they are is for the caller to look at. */

@@ -68,6 +68,8 @@ export interface UploadStart {
   owner: string | null
   /** `Idempotency-Key`, and a hash of the request as far as it is known before its body. */
   idempotency?: { key: string; requestHash: string } | undefined
+  /** What the body cannot be longer than, in bytes. Default: only what an upload can be. */
+  mostBytes?: number | undefined
 }
 
 export interface Upload {

@@ -35,7 +35,7 @@ export interface S3Options {
   /** Null: that of AWS. Any other is asked for buckets by path. */
   endpoint: string | null
   region: string
-  /** Longest object that will be put, in bytes; it decides the size of parts. Default: 48 GiB, in parts of 5 MiB. */
+  /** Longest object that will be put, in bytes; it decides the size of parts where a body does not. Default: 48 GiB, in parts of 5 MiB. */
   largestBytes?: number
 }
 
@@ -62,29 +62,33 @@ class S3Storage implements ObjectStorage {
   readonly id: string
   readonly #bucket: string
   readonly #client: S3Client
-  readonly #partBytes: number
+  readonly #largestBytes: number
 
   constructor({ bucket, endpoint, region, largestBytes = 0 }: S3Options) {
     this.label = `s3://${bucket}`
     this.id = this.label
     this.#bucket = bucket
-    this.#partBytes = Math.max(LEAST_PART_BYTES, Math.ceil(largestBytes / MOST_PARTS))
+    this.#largestBytes = largestBytes
     this.#client = new S3Client(clientOf({ endpoint, region }))
   }
 
   async put(
     key: string,
     body: AsyncIterable<Uint8Array>,
-    { signal }: { signal?: AbortSignal | undefined } = {},
+    {
+      signal,
+      mostBytes = this.#largestBytes,
+    }: { signal?: AbortSignal | undefined; mostBytes?: number | undefined } = {},
   ): Promise<{ bytes: number; sha256: string }> {
     signal?.throwIfAborted()
     const tally = new Tally()
-    const memory = new PartMemory(this.#partBytes)
+    const partSize = Math.max(LEAST_PART_BYTES, Math.ceil(mostBytes / MOST_PARTS))
+    const memory = new PartMemory(partSize)
     const stream = Readable.from(memory.copies(tally.of(body)), { objectMode: false, highWaterMark: 256 * 1024 })
     const upload = new Upload({
       client: memory.watch(this.#client),
       params: { Bucket: this.#bucket, Key: key, Body: stream },
-      partSize: this.#partBytes,
+      partSize,
       queueSize: PARTS_AT_ONCE,
       leavePartsOnError: false,
     })

@@ -22,13 +22,14 @@ export interface ObjectStorage {
    * Streams a body into an object, which is there whole or not at all: when the body fails or the signal is aborted, nothing is left
    * behind. Nothing is read ahead beyond a few MB, so that a slow storage makes the body wait. A chunk is done with when the next one is
    * asked for: its memory may be used again.
+   * @param options.mostBytes what the body cannot be longer than, in bytes; less memory is taken for a short one
    * @returns Its size in bytes and its SHA-256 in hex, both taken in passing
    * @throws what the body throws
    */
   put(
     key: string,
     body: AsyncIterable<Uint8Array>,
-    options?: { signal?: AbortSignal | undefined },
+    options?: { signal?: AbortSignal | undefined; mostBytes?: number | undefined },
   ): Promise<{ bytes: number; sha256: string }>
   /**
    * The bytes of an object from an offset on. A stream that breaks is opened again behind what was given out; a short one is an
