@@ -45,8 +45,10 @@ function group(folder: string, reports: string[]): MemoryGroup {
   }
 }
 
+let made = 0
+
 function makeFolder(parent: string): string {
-  const folder = join(parent, `sluice-bench-${process.pid}`)
+  const folder = join(parent, `sluice-bench-${process.pid}-${++made}`)
   mkdirSync(folder)
   return folder
 }
