@@ -145,7 +145,7 @@ export async function check(options: CheckOptions): Promise<CheckReport> {
       dialect,
       ...found,
       columns: columnsOf(plan.program, inferred?.evidence ?? []),
-      schema: schema ?? schemaOf(plan, dialect.nullWords),
+      schema: schema ?? schemaOf(plan, dialect.nullWords, target ? undefined : inferred?.schema),
       ...tally.counts,
       bytes: tally.bytes,
       elapsedMs: Math.round(performance.now() - begun),

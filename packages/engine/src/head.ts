@@ -140,7 +140,9 @@ function headOfJson(
 export function inferredFrom(head: SourceHead): { schema: TableSchema; evidence: ColumnEvidence[] } {
   const { header, dialect } = head
   const cells = sampleCells(head)
-  return dialect.json ? inferJsonSchema(header, cells) : inferSchema(header, cells, dialect.nullWords)
+  return dialect.json
+    ? inferJsonSchema(header, cells)
+    : inferSchema(header, cells, dialect.nullWords, dialect.delimiter)
 }
 
 function* sampleCells({ sample, header }: SourceHead): Generator<SourceRecord['cells']> {

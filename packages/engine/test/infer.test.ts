@@ -14,9 +14,10 @@ const plain = (text: string): SampleCell => ({ text, quoted: false })
 function inferred(
   cells: readonly (string | SampleCell)[],
   nullWords = [''],
+  delimiter = ',',
 ): { field: Omit<Field, 'name'>; because: string } {
   const records = cells.map((cell) => [typeof cell === 'string' ? plain(cell) : cell])
-  const { schema, evidence } = inferSchema(['c'], records, nullWords)
+  const { schema, evidence } = inferSchema(['c'], records, nullWords, delimiter)
   const { name: _, ...field } = schema.fields[0]!
   return { field, because: evidence[0]!.because }
 }
@@ -81,6 +82,80 @@ const CASES: [cells: (string | SampleCell)[], field: object][] = [
 for (const [cells, field] of CASES) {
   test(`${JSON.stringify(cells)} is ${JSON.stringify(field)}`, () => assert.deepEqual(inferred(cells).field, field))
 }
+
+const COMMA = { type: 'number', decimalChar: ',' }
+const grouped = (groupChar: string, decimalChar: string) => ({
+  type: 'number',
+  decimalChar,
+  groupChar,
+  constraints: { pattern: `-?(?:\\d+|\\d{1,3}(?:[${groupChar}]\\d{3})+)(?:[${decimalChar}]\\d+)?` },
+})
+const LOCAL: [cells: string[], field: object][] = [
+  [['1,5', '-2,25', '7'], COMMA],
+  [['0,125'], COMMA],
+  [['1,234', '1,5'], COMMA],
+  [['1,2345'], COMMA],
+  [['1.234,56', '12,50', '999', '-1.000.000,00', '1.234'], grouped('.', ',')],
+  [['1,234.56', '12.50', '1,234'], grouped(',', '.')],
+  [['1 234,56', '12'], grouped(' ', ',')],
+  [["1'234.50"], grouped("'", '.')],
+  ...[
+    ['1,234', '5,678'],
+    ['1.234.567'],
+    ['1.234', '1,5'],
+    ['1,5', '2.5'],
+    ['1.234,56', '12.5'],
+    ['1.234,56', '1,234.56'],
+    ['1.23,45'],
+    ['12.34.567,8'],
+    ['01,5'],
+    ['-0,0'],
+    ['1,5', ' 2,5'],
+    ['1,2,3'],
+    ['1,5e3'],
+    ['1,'],
+    [',5'],
+    ['+1,5'],
+    ['0.123,4'],
+    ['1,5', 'x'],
+  ].map((cells): [string[], object] => [cells, { type: 'string' }]),
+]
+
+for (const [cells, field] of LOCAL) {
+  test(`${JSON.stringify(cells)} between semicolons is ${JSON.stringify(field)}`, () =>
+    assert.deepEqual(inferred(cells, [''], ';').field, field))
+}
+
+test('between commas 1,5 may be two numbers, 1,234.56 is one', () => {
+  assert.deepEqual(inferred(['1,5', '2,25']).field, { type: 'string' })
+  assert.deepEqual(inferred(['1,234.56']).field, grouped(',', '.'))
+})
+
+test('the evidence tells that a mark can be either', () => {
+  const { because } = inferred(['1,234', '5,678'], [''], ';')
+  assert.equal(because, 'no value shows what the mark in "1,234" is: a decimal point or groups of digits')
+})
+
+test('under groups that were inferred a later number of another kind is refused, not read ten times as large', () => {
+  const [{ schema }, storageFor] = [
+    inferSchema(['c', 'end'], [[plain('1.234,56')]], [''], ';'),
+    () => 'pg-text' as const,
+  ]
+  const { program } = planLoad({ header: ['c', 'end'], inferred: schema, storageFor })
+  const dialect = { ...CSV, delimiter: ';', header: false }
+  const text = ['1.234,56', '12.5', '1.5', '1.2345,6', '1,5.6', '1.500', '3'].map((cell) => `${cell};x\n`).join('')
+  const { rows, rejects } = runKernel(new TextEncoder().encode(text), {
+    program,
+    dialect,
+    encoding: 'pg-text',
+    pieces: [4096],
+  })
+  assert.equal(rows.length, 3)
+  assert.deepEqual(
+    rejects.map(({ record }) => record),
+    [2, 3, 4, 5],
+  )
+})
 
 test('a column without a value is text, and says so', () => {
   assert.deepEqual(inferred(['', '']), { field: { type: 'string' }, because: 'no value in the sample' })

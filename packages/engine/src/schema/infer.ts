@@ -1,5 +1,4 @@
-import type { Field } from './field.ts'
-import { fitsInteger, fitsNumeric, isDate, timestampKind } from './literal.ts'
+import { CANDIDATES, type Candidate } from './candidates.ts'
 import { show } from './read-json.ts'
 import type { TableSchema } from './table-schema.ts'
 
@@ -22,48 +21,6 @@ export interface ColumnEvidence {
   because: string
 }
 
-/** A type that a column could have, and the test that a cell keeps every character or at least its meaning in it. */
-interface Candidate {
-  name: string
-  field: Omit<Field, 'name'>
-  keeps: (text: string) => boolean
-}
-
-const words = (yes: string, no: string) => (text: string) => text === yes || text === no
-/** Digits that print again as they stand: no sign but a minus, no leading zeros, no exponent, no negative zero. */
-const DIGITS = /^(?:0|-?[1-9]\d*)$/
-const DECIMAL = /^(?:-?[1-9]\d*|0|-?0(?=\.0*[1-9])|0(?=\.))(?:\.\d+)?$/
-/** `t` and `z` in lower case, a date alone, or spaces would come back in another form. */
-const TIMESTAMP = /^\S{10}[T ]\d\d:\S+$/
-const zoned = (kind: 'wall' | 'instant') => (text: string) =>
-  TIMESTAMP.test(text) && !text.endsWith('z') && timestampKind(text) === kind
-
-/** From the narrowest; the first that every value of the sample allows is taken. */
-const CANDIDATES: readonly Candidate[] = [
-  { name: 'boolean', field: { type: 'boolean' }, keeps: words('true', 'false') },
-  // Pairs of words, so that each value can be told from its boolean again.
-  {
-    name: 'boolean',
-    field: { type: 'boolean', trueValues: ['True'], falseValues: ['False'] },
-    keeps: words('True', 'False'),
-  },
-  {
-    name: 'boolean',
-    field: { type: 'boolean', trueValues: ['TRUE'], falseValues: ['FALSE'] },
-    keeps: words('TRUE', 'FALSE'),
-  },
-  { name: 'integer', field: { type: 'integer' }, keeps: (text) => DIGITS.test(text) && fitsInteger(text, 8) },
-  { name: 'number', field: { type: 'number' }, keeps: (text) => DECIMAL.test(text) && fitsNumeric(text) },
-  { name: 'date', field: { type: 'date' }, keeps: isDate },
-  { name: 'instant', field: { type: 'datetime', timezone: true }, keeps: zoned('instant') },
-  { name: 'datetime without a zone', field: { type: 'datetime', timezone: false }, keeps: zoned('wall') },
-  {
-    name: 'uuid',
-    field: { type: 'uuid' },
-    keeps: (text) => /^[\da-f]{8}-[\da-f]{4}-[\da-f]{4}-[\da-f]{4}-[\da-f]{12}$/.test(text),
-  },
-]
-
 /** Values that are shown of a column, and their characters. */
 const SAMPLES = 3
 const SAMPLE_LENGTH = 200
@@ -75,6 +32,8 @@ interface Column {
   nulls: number
   samples: string[]
   possible: readonly Candidate[]
+  /** Those of them that some value proves. */
+  proven: Set<Candidate>
   /** The value that ended the last candidates, and them. */
   end?: { text: string; record: number; candidates: readonly Candidate[] }
 }
@@ -82,23 +41,30 @@ interface Column {
 /**
  * Infers a schema from sample records. The law: no value of the sample changes. Numbers keep their digits, dates and
  * times their meaning, and whatever would come back in another form (`00123`, `+48`, `1e5`, `1,234`, `05/06/2024`, `yes`,
- * UUIDs in capitals, spaces around a number) makes its column text. A quoted empty cell is not NULL, so that it does, too.
+ * UUIDs in capitals, spaces around a number) makes its column text. A quoted empty cell is not NULL, so that it does, too. Numbers in the
+ * way of another country are numbers where a value shows which way: `1.234,56`, and `1,5` unless the comma separates the cells.
  *
  * @param header names of the columns; blank and repeated ones get no field, as no table could take them
  * @param records without the header; cells too many or too few are ignored
  * @param nullWords unquoted cells that are NULL
+ * @param delimiter of the source. Two numbers with a comma between them may be a list where cells are separated by commas
  */
 export function inferSchema(
   header: readonly string[],
   records: Iterable<readonly SampleCell[]>,
   nullWords: readonly string[] = [''],
+  delimiter = ',',
 ): { schema: TableSchema; evidence: ColumnEvidence[] } {
+  const candidates = CANDIDATES.filter(
+    ({ field: { decimalChar, groupChar } }) => groupChar || decimalChar !== delimiter,
+  )
   const columns = header.map<Column>((name) => ({
     name: name.trim(),
     values: 0,
     nulls: 0,
     samples: [],
-    possible: CANDIDATES,
+    possible: candidates,
+    proven: new Set(),
   }))
   let record = 0
   for (const cells of records) {
@@ -126,16 +92,19 @@ function narrow(column: Column, text: string, record: number): void {
   if (column.samples.length < SAMPLES && !column.samples.includes(sample)) column.samples.push(sample)
   if (column.possible.length === 0) return
   const left = column.possible.filter(({ keeps }) => keeps(text))
+  for (const candidate of left) if (candidate.proves?.(text)) column.proven.add(candidate)
+  const fallen = column.possible.filter((one) => !left.includes(one) && isLikely(column, one))
   // Of the candidates that fall at the very first value none was likely, unless nothing is left.
-  if (left.length < column.possible.length && (column.values > 1 || left.length === 0)) {
-    const candidates = column.values > 1 ? column.possible.filter((one) => !left.includes(one)) : []
-    column.end = { text, record, candidates }
+  if (left.length === 0 || (fallen.length > 0 && column.values > 1)) {
+    column.end = { text, record, candidates: column.values > 1 ? fallen : [] }
   }
   column.possible = left
 }
 
-function chosen({ values, possible }: Column): Candidate | undefined {
-  return values === 0 ? undefined : possible[0]
+const isLikely = ({ proven }: Column, candidate: Candidate) => !candidate.proves || proven.has(candidate)
+
+function chosen(column: Column): Candidate | undefined {
+  return column.values === 0 ? undefined : column.possible.find((one) => isLikely(column, one))
 }
 
 function explain(column: Column): ColumnEvidence {
@@ -143,6 +112,12 @@ function explain(column: Column): ColumnEvidence {
   const candidate = chosen(column)
   const evidence = { name, type: candidate?.name ?? 'string', values, nulls, samples }
   if (values === 0) return { ...evidence, because: 'no value in the sample' }
+  if (!candidate && column.possible.length > 0) {
+    return {
+      ...evidence,
+      because: `no value shows what the mark in ${show(samples[0])} is: a decimal point or groups of digits`,
+    }
+  }
   if (end) {
     const what = [...new Set(end.candidates.map((one) => one.name))].join(' or ') || 'anything but text'
     return { ...evidence, because: `${show(end.text)} in record ${end.record} would change as ${what}` }

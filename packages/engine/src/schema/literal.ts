@@ -20,6 +20,13 @@ export function fitsNumeric(text: string): boolean {
   return before.length <= NUMERIC_DIGITS.before && after.length <= NUMERIC_DIGITS.after
 }
 
+const PLAIN_NUMBER = /^(?:-?[1-9]\d*|0|-?0(?=\.0*[1-9])|0(?=\.))(?:\.\d+)?$/
+
+/** Whether a numeric prints again as it stands: no sign but a minus, no leading zeros, no exponent, no negative zero. */
+export function isPlainNumber(text: string): boolean {
+  return PLAIN_NUMBER.test(text) && fitsNumeric(text)
+}
+
 /** `YYYY-MM-DD`, a day that exists in the years 0001 to 9999. */
 export function isDate(text: string): boolean {
   if (!/^\d{4}-\d\d-\d\d$/.test(text) || text.startsWith('0000')) return false

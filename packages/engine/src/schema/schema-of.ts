@@ -21,11 +21,21 @@ const TYPES: Record<ColumnType['kind'], Field['type']> = {
   other: 'any',
 }
 
-/** A schema by which a load judges each cell of the source as `plan` does, where none was given. */
-export function schemaOf({ program, key }: Pick<Plan, 'program' | 'key'>, nullWords: readonly string[]): TableSchema {
-  const fields = program.columns.flatMap((column) =>
-    'cell' in column.from ? fieldOf(column, program.sourceColumns[column.from.cell]!) : [],
-  )
+/**
+ * A schema by which a load judges each cell of the source as `plan` does, where none was given.
+ * @param inferred The one that `plan` followed: of its constraints a program has only the compiled tests. Undefined where the table decided.
+ */
+export function schemaOf(
+  { program, key }: Pick<Plan, 'program' | 'key'>,
+  nullWords: readonly string[],
+  inferred?: TableSchema,
+): TableSchema {
+  const constraints = new Map(inferred?.fields.map((field) => [field.name, field.constraints]))
+  const fields = program.columns.flatMap((column) => {
+    if (!('cell' in column.from)) return []
+    const header = program.sourceColumns[column.from.cell]!
+    return defined<Field>({ ...fieldOf(column, header), constraints: constraints.get(header) })
+  })
   const names = new Set(fields.map(({ name }) => name))
   return defined<TableSchema>({
     fields,
