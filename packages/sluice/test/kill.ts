@@ -121,7 +121,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
         sluice(command('t_two'), { cwd: folder }),
       ])
       for (const { code, stderr } of both) {
-        if (code !== 0) assert.match(stderr, /is being loaded by|has just begun|taken over|already exists/)
+        if (code !== 0) assert.match(stderr, /is being loaded by|has just begun|taken over|already exists|is complete/)
       }
       if (both.some(({ code }) => code === 0)) assert.deepEqual(await outcomeOf(target, 't_two'), undisturbed)
       else await finish('t_two')
