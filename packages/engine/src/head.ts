@@ -37,7 +37,7 @@ export interface SourceHead {
  * @throws SluiceError SLUICE_SOURCE_EMPTY, SLUICE_DIALECT
  */
 export async function headOf(
-  source: Source,
+  source: Pick<Source, 'name' | 'head'>,
   given: Partial<Dialect>,
   headerFor: (cells: number, keys?: string[]) => string[],
   notice?: (message: string) => void,

@@ -1,3 +1,4 @@
+export { type Boundaries, BoundaryIndex } from './boundaries.ts'
 export { type CheckedColumn, type CheckOptions, type CheckReport, check } from './check.ts'
 export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject, toJob } from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'

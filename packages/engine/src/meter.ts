@@ -1,7 +1,7 @@
 import type { Job } from './checkpoint/job.ts'
 import type { Progress, Receipt } from './receipt.ts'
 import type { Reject } from './reject/reject.ts'
-import type { Outcome } from './write/database.ts'
+import type { JobCounts, Outcome } from './write/database.ts'
 
 /** Least time between two reports of progress, in ms. */
 const REPORT_MS = 100
@@ -54,6 +54,14 @@ export class Meter {
   /** Bytes as stored that were taken from the source at hand. */
   read(bytes: number): void {
     this.#bytesRead = this.#bytesBefore + bytes
+  }
+
+  /** What the job's row says, to which other processes add, too. */
+  follow(job: JobCounts): void {
+    const counters = this.#counters
+    for (const name of Object.keys(counters) as (keyof Counters)[]) counters[name] = Math.max(counters[name], job[name])
+    this.#bytesCommitted = Math.max(this.#bytesCommitted, job.bytesCommitted)
+    this.report(false)
   }
 
   /** A batch is committed; `rejects` are all of its rejects, `stored` the bytes as stored of the source at hand up to its end. */

@@ -1,5 +1,6 @@
 import type { Readable } from 'node:stream'
 import type { Pool } from 'pg'
+import type { Boundaries } from './boundaries.ts'
 import type { Dialect } from './parse/dialect.ts'
 import type { Progress } from './receipt.ts'
 import type { TableSchema } from './schema/table-schema.ts'
@@ -15,8 +16,13 @@ export interface ByteSource {
   size: number | null
   /** Tells whether this is the source of an interrupted load: anything that JSON can hold, such as an ETag. */
   fingerprint: unknown
-  /** The bytes from an offset on. Nothing is asked for before it can be used. */
-  read(fromByte: number): AsyncIterable<Uint8Array>
+  /** The bytes from an offset on. Nothing is asked for before it can be used, nor behind `toByte`, where that is given. */
+  read(fromByte: number, toByte?: number): AsyncIterable<Uint8Array>
+  /**
+   * Places at which records begin, as a {@link BoundaryIndex} finds them: with these several processes load the source at once, each
+   * with the same `jobId`. Default: null, one process does.
+   */
+  boundaries?: Boundaries | null
 }
 
 /** How a load is to be done. Only `source` has no default. */

@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
-import { JobStore } from './checkpoint/job-store.ts'
+import { type Claim, JobStore } from './checkpoint/job-store.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
@@ -13,6 +13,7 @@ import { START } from './parse/position.ts'
 import { planFirst, planFor } from './plan-source.ts'
 import type { Plan } from './schema/plan.ts'
 import { parseTableSchema } from './schema/table-schema.ts'
+import { segmentsOf } from './segments.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
@@ -66,7 +67,15 @@ export async function prepareJob(
     const found = await findJob(options, sources, place)
     if (found) return found
     const loadedBy = await loadedBefore(options, sources, await fingerprintOf(sources), place)
-    return loadedBy ? { loadedBy } : createJob(options, sources, place)
+    if (loadedBy) return { loadedBy }
+    try {
+      return await createJob(options, sources, place)
+    } catch (error) {
+      // Another process may have begun the same job at the same instant.
+      const begun = options.jobId && isJobError(error) ? await findJob(options, sources, place) : undefined
+      if (!begun) throw error
+      return begun
+    }
   })
 }
 
@@ -157,8 +166,10 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
     schema: schema ?? (plan.create ? inferred : null),
     inferred,
   }
-  const [, ...others] = sources
+  const [source, ...others] = sources
   await planOthers(options, database, others, { jobId, settings, target: before })
+  const divided =
+    others.length === 0 ? await segmentsOf(options, source!, database, { head, plan, target: before }, notice) : null
   failpoint('before-create-job')
   // The job comes before its table: what a table means that was inferred from a sample is known by its job only.
   await store.create(
@@ -170,7 +181,9 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
       settingsHash: hashOf(settings.asked),
       fingerprint: await fingerprintOf(sources),
       bytesTotal: totalOf(sources),
-      segments: sources.map(({ name }) => ({ source: name, start: START, endByte: null })),
+      segments: divided
+        ? divided.map((segment) => ({ source: source!.name, ...segment }))
+        : sources.map(({ name }) => ({ source: name, start: START, endByte: null })),
     },
     options.jobId === undefined,
   )
@@ -248,8 +261,11 @@ async function createTable(
 async function forget({ database, store, table, names, notice }: Place): Promise<void> {
   const job = await store.findUnfinished(names.source, names.target)
   if (!job) return
-  const [checkpoint] = await store.checkpoints(job.jobId)
-  await store.claim(job.jobId, 0, claimOf(checkpoint))
+  const checkpoints = await store.checkpoints(job.jobId)
+  const held = checkpoints.filter(({ leaseOwner }) => leaseOwner !== null)
+  for (const one of held.length > 0 ? held : checkpoints.slice(0, 1)) {
+    await store.claim(job.jobId, one.segment, claimOf(one))
+  }
   await store.cancel(job.jobId)
   const staged = isStaged((job.settings as Settings).asked)
   if (staged) await dropStaging(database, table, job.jobId)
@@ -257,6 +273,10 @@ async function forget({ database, store, table, names, notice }: Place): Promise
   notice(
     `gave up the interrupted job ${job.jobId}${rows > 0 ? `; the ${rows} rows that it had loaded stay in ${job.targetTable}` : ''}`,
   )
+}
+
+function isJobError(error: unknown): boolean {
+  return error instanceof SluiceError && error.code === 'SLUICE_JOB'
 }
 
 /** Seconds without a commit or a renewal after which another process may take a job over. */
@@ -267,7 +287,7 @@ function leaseSeconds(): number {
   return seconds
 }
 
-export function claimOf(checkpoint: Checkpoint | undefined): { owner: string; seconds: number; dead?: string } {
+export function claimOf(checkpoint: Checkpoint | undefined): Claim {
   const claim = { owner: leaseOwner(), seconds: leaseSeconds() }
   const holder = checkpoint?.leaseOwner
   return holder && livesNoMore(holder) ? { ...claim, dead: holder } : claim

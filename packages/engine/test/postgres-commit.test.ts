@@ -75,8 +75,10 @@ test('commits rows, rejects, counters and checkpoint together', async () => {
     ],
     { rejects: [reject] },
   )
-  const outcome = await commit(batch)
-  assert.deepEqual(outcome, { inserted: 2, updated: 0, unchanged: 0, duplicates: 0, rejects: [] })
+  const { job, ...outcome } = await commit(batch)
+  const counts = { inserted: 2, updated: 0, unchanged: 0, duplicates: 0 }
+  assert.deepEqual(outcome, { ...counts, rejects: [] })
+  assert.deepEqual(job, { recordsRead: 3, ...counts, rejected: 1, bytesCommitted: batch.to.byte })
   assert.deepEqual(await db.query('SELECT * FROM t ORDER BY id'), [
     { id: 1, name: 'Ünï' },
     { id: 2, name: null },

@@ -1,3 +1,4 @@
+import type { Boundaries } from '../boundaries.ts'
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type { Position } from '../parse/position.ts'
@@ -24,7 +25,10 @@ export interface NewJob
 }
 
 /** A job that is going to come. */
-type Announced = Pick<Job, 'jobId' | 'source' | 'targetTable' | 'bytesTotal' | 'sha256'>
+type Announced = Pick<Job, 'jobId' | 'source' | 'targetTable' | 'bytesTotal' | 'sha256'> & {
+  /** Where records of the source begin, for the load that begins the job. Default: null. */
+  boundaries?: Boundaries | null
+}
 
 interface NewSegment {
   /** Name of the file. */
@@ -33,6 +37,18 @@ interface NewSegment {
   start: Position
   /** Null: to the end of the source. */
   endByte: number | null
+}
+
+/** Who asks for a segment. */
+export interface Claim {
+  /** Host and process, and thread where there are several. */
+  owner: string
+  /** Length of the lease. */
+  seconds: number
+  /** An owner that is known to live no more: its lease is taken over before it runs out. */
+  dead?: string
+  /** Only as long as the job goes on: what has failed meanwhile is not begun again. Default: false. */
+  joins?: boolean
 }
 
 /** Keeps the parameters of one statement far below the 32,766 that SQLite takes. */
@@ -126,9 +142,9 @@ export class JobStore {
    * What makes a job known, PENDING, before its source was looked at; for a transaction that does more. A load with this `jobId`
    * begins it.
    */
-  announcing({ jobId, source, targetTable, bytesTotal, sha256 }: Announced): Statement {
+  announcing({ jobId, source, targetTable, bytesTotal, sha256, boundaries = null }: Announced): Statement {
     const { now } = this.#database
-    const settings = { asked: {}, dialect: {}, header: [], schema: null, inferred: null }
+    const settings = { asked: {}, dialect: {}, header: [], schema: null, inferred: null, boundaries }
     return {
       text: `INSERT INTO ingestion_jobs (job_id, status, source, target_table, settings, settings_hash, fingerprint,
         bytes_total, sha256, created_at, updated_at)
@@ -193,33 +209,48 @@ export class JobStore {
   /**
    * Takes the lease of a segment under a new epoch, and makes the job PROCESSING. Every commit renews the lease.
    *
-   * @param by.owner Who asks, for people to read: host and process. The same owner may claim again.
-   * @param by.seconds Length of the lease.
-   * @param by.dead An owner that is known to live no more: its lease is taken over before it runs out.
+   * @param by Its owner may claim again what it holds.
    * @throws SluiceError SLUICE_JOB when the job is missing, complete or cancelled, or the lease of another owner is alive.
    */
-  async claim(
-    jobId: string,
-    segment: number,
-    by: { owner: string; seconds: number; dead?: string },
-  ): Promise<Checkpoint> {
+  async claim(jobId: string, segment: number, by: Claim): Promise<Checkpoint> {
+    const claimed = await this.tryClaim(jobId, segment, by)
+    if (!claimed) throw await this.#refusal(jobId, segment)
+    return claimed
+  }
+
+  /** The same; undefined where it is refused. */
+  async tryClaim(jobId: string, segment: number, by: Claim): Promise<Checkpoint | undefined> {
     const { kind, now } = this.#database
+    const closed = by.joins ? `'COMPLETED', 'CANCELLED', 'FAILED'` : `'COMPLETED', 'CANCELLED'`
     const [row] = await this.#run(
       `UPDATE ingestion_checkpoints SET epoch = epoch + 1, lease_owner = $3, lease_expires = ${later(kind, now, '$4')},
          updated_at = ${now}
          WHERE job_id = $1 AND segment = $2
            AND (lease_expires IS NULL OR lease_expires <= ${now} OR lease_owner IN ($3, $5))
-           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED'))
+           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status NOT IN (${closed}))
          RETURNING *`,
       [jobId, segment, by.owner, by.seconds, by.dead ?? by.owner],
     )
-    if (!row) throw await this.#refusal(jobId, segment)
+    if (!row) return undefined
     await this.#run(
       `UPDATE ingestion_jobs SET status = 'PROCESSING', error = NULL, started_at = coalesce(started_at, ${now}),
-         updated_at = ${now} WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')`,
+         updated_at = ${now} WHERE job_id = $1 AND status NOT IN (${closed})`,
       [jobId],
     )
     return toCheckpoint(row)
+  }
+
+  /**
+   * The segments of a job that are not done, the first hundred in order, and whether somebody's lease of each is alive: there is one to
+   * claim among them unless a hundred workers are at it.
+   */
+  async undone(jobId: string): Promise<(Checkpoint & { isHeld: boolean })[]> {
+    const rows = await this.#run(
+      `SELECT *, CASE WHEN lease_expires > ${this.#database.now} THEN 1 ELSE 0 END AS held FROM ingestion_checkpoints
+         WHERE job_id = $1 AND NOT done ORDER BY segment LIMIT 100`,
+      [jobId],
+    )
+    return rows.map((row) => ({ ...toCheckpoint(row), isHeld: row.held === 1 }))
   }
 
   /**
@@ -263,13 +294,18 @@ export class JobStore {
    * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
    */
   async finish(lease: Lease, facts: { sha256?: string; bytesTotal?: number } = {}): Promise<boolean> {
-    const done = await this.#run(
-      `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
-      held(lease),
-    )
-    if (done.length === 0) throw lost(lease)
-    failpoint('after-segment-done')
+    await this.finishSegment(lease)
     return this.complete(lease.jobId, facts)
+  }
+
+  /**
+   * Marks the segment done and gives its lease back; the job goes on.
+   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
+   */
+  async finishSegment(lease: Lease): Promise<void> {
+    const { text, params } = this.#segmentDone(lease)
+    if ((await this.#run(text, params)).length === 0) throw lost(lease)
+    failpoint('after-segment-done')
   }
 
   /**
@@ -277,21 +313,27 @@ export class JobStore {
    * done when the job is complete already.
    */
   finishing(lease: Lease, bytesTotal: number): Statement[] {
+    return [this.#segmentDone(lease), this.completing(lease.jobId, bytesTotal)]
+  }
+
+  /** What {@link complete} does, for a transaction that does more; it fails when the job is complete already, or a segment is left to do. */
+  completing(jobId: string, bytesTotal: number): Statement {
     const { now } = this.#database
-    return [
-      {
-        text: `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
-        params: held(lease),
-        orElse: lost(lease),
-      },
-      {
-        text: `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
-          bytes_total = $2 WHERE job_id = $1 AND status = 'PROCESSING'
-            AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done) RETURNING job_id`,
-        params: [lease.jobId, bytesTotal],
-        orElse: { code: 'SLUICE_JOB', message: `Job ${lease.jobId} was cancelled, or is complete already` },
-      },
-    ]
+    return {
+      text: `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
+        bytes_total = $2 WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')
+          AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done) RETURNING job_id`,
+      params: [jobId, bytesTotal],
+      orElse: { code: 'SLUICE_JOB', message: `Job ${jobId} was cancelled, or is complete already` },
+    }
+  }
+
+  #segmentDone(lease: Lease): Statement {
+    return {
+      text: `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
+      params: held(lease),
+      orElse: lost(lease),
+    }
   }
 
   /**

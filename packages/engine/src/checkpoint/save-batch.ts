@@ -1,10 +1,10 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { LoadPlan, Sql } from '../write/database.ts'
+import type { JobCounts, LoadPlan, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
-import type { Lease, Mark } from './job.ts'
+import type { Lease, Mark, SqlRow } from './job.ts'
 import { rejectTableSql } from './reject-table.ts'
 
 type Kind = 'postgres' | 'sqlite'
@@ -29,6 +29,7 @@ const COUNTERS = ['records_read', 'inserted', 'updated', 'unchanged', 'duplicate
  * @throws SluiceError SLUICE_LEASE_LOST when the checkpoint has another epoch than `lease.epoch`, or stands behind `from`
  *   already, because an earlier try was committed after its connection broke; SLUICE_INTERNAL when the counts do not balance.
  *   Either way the caller rolls back.
+ * @returns The job's counters with this batch; undefined in SQLite, where one process at a time loads a job.
  */
 export async function saveBatch(
   sql: Sql,
@@ -38,7 +39,7 @@ export async function saveBatch(
   settled: Settled,
   from: Position,
   to: Mark,
-): Promise<void> {
+): Promise<JobCounts | undefined> {
   const { outcome, rejects, recordsRead } = settled
   const { inserted, updated, unchanged, duplicates } = outcome
   const rejected = rejects.filter(({ errors }) => errors[0]?.code !== 'duplicate').length
@@ -55,10 +56,11 @@ export async function saveBatch(
 
   const place = [lease.jobId, lease.segment, to.stored ?? to.byte]
   const mark = [lease.epoch, to.line, to.record, from.byte, to.sha256 ?? null, to.byte]
-  let moved: unknown[]
+  let moved: SqlRow[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
-    const text = `WITH counted AS (${addToJob(now, 10)}) ${moveCheckpoint(kind, now)}`
+    const totals = [...COUNTERS, 'bytes_committed'].map((name) => `(SELECT ${name} FROM counted) AS ${name}`)
+    const text = `WITH counted AS (${addToJob(now, 10)} RETURNING *) ${moveCheckpoint(kind, now)}, ${totals.join(', ')}`
     moved = await sql.query(text, [...place, ...mark, ...counts])
   } else {
     await sql.query(addToJob(now, 4), [...place, ...counts])
@@ -70,6 +72,19 @@ export async function saveBatch(
       `Another process has taken over job ${lease.jobId} (segment ${lease.segment}), so this one stops; ` +
         'nothing of its last batch was committed',
     )
+  }
+  return kind === 'postgres' ? toCounts(moved[0]!) : undefined
+}
+
+function toCounts(row: SqlRow): JobCounts {
+  return {
+    recordsRead: Number(row.records_read),
+    inserted: Number(row.inserted),
+    updated: Number(row.updated),
+    unchanged: Number(row.unchanged),
+    duplicates: Number(row.duplicates),
+    rejected: Number(row.rejected),
+    bytesCommitted: Number(row.bytes_committed),
   }
 }
 
@@ -123,8 +138,14 @@ function toJson(kind: Kind, rejects: Reject[]): string {
   return storableJson(kind, rows)
 }
 
+/** What {@link storable} changes, as JSON writes it; what stands behind an escaped backslash is taken for it too, which costs no more than time. */
+const NOT_STORABLE = /\\u(?:0000|d[89a-f])/
+
 /** JSON whose strings the database can hold. */
 export function storableJson(kind: Kind, value: unknown): string {
+  const text = JSON.stringify(value)
+  // To ask for every string took more time than all else that is done in JavaScript for a reject.
+  if (!NOT_STORABLE.test(text)) return text
   return JSON.stringify(value, (_key, entry) => (typeof entry === 'string' ? storable(kind, entry) : entry))
 }
 

@@ -1,3 +1,4 @@
+import type { Boundaries } from '../boundaries.ts'
 import { SluiceError } from '../errors.ts'
 import type { ByteSource } from '../options.ts'
 import { CHUNK_BYTES, type Head, type Source } from './source.ts'
@@ -16,6 +17,10 @@ class OwnSource implements Source {
 
   get name(): string {
     return this.#own.name
+  }
+
+  get boundaries(): Boundaries | null {
+    return this.#own.boundaries ?? null
   }
 
   get size(): number | null {
@@ -42,13 +47,16 @@ class OwnSource implements Source {
     return { bytes: Buffer.concat(chunks).subarray(0, bytes), complete: length <= bytes }
   }
 
-  async *read(from: number): AsyncGenerator<Uint8Array, void, void> {
+  async *read(from: number, _known?: string | null, to?: number): AsyncGenerator<Uint8Array, void, void> {
+    const end = to ?? this.size
     let at = from
-    for await (const chunk of this.#own.read(from)) {
+    for await (const given of this.#own.read(from, to)) {
+      const chunk = to === undefined ? given : given.subarray(0, to - at)
       for (let start = 0; start < chunk.length; start += CHUNK_BYTES) yield chunk.subarray(start, start + CHUNK_BYTES)
       at += chunk.length
+      if (at === to) return
     }
-    if (this.size === null || at === this.size) return
+    if (end === null || at === end) return
     throw new SluiceError(
       'SLUICE_SOURCE_READ',
       `${this.name} has ${this.size} bytes, but reading it ended at byte ${at}`,

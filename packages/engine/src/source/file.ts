@@ -68,12 +68,17 @@ class FileSource implements Source {
     return this.#sha256!
   }
 
-  async *read(from: number): AsyncGenerator<Uint8Array, void, void> {
+  async *read(
+    from: number,
+    _known?: string | null,
+    to = Number.POSITIVE_INFINITY,
+  ): AsyncGenerator<Uint8Array, void, void> {
     // While one chunk is worked on, the next one is read into the other buffer.
     let [buffer, other] = [Buffer.allocUnsafeSlow(CHUNK_BYTES), Buffer.allocUnsafeSlow(CHUNK_BYTES)]
     let at = from
-    const hash = from <= HASHED_HEAD_BYTES ? await this.#hashOfHead(from) : undefined
-    let reading = this.#readAt(buffer, at)
+    const hash = from <= HASHED_HEAD_BYTES && to >= this.size ? await this.#hashOfHead(from) : undefined
+    const next = (room: Buffer) => this.#readAt(room.subarray(0, Math.min(room.length, to - at)), at)
+    let reading = next(buffer)
     try {
       for (;;) {
         const length = await reading
@@ -81,7 +86,7 @@ class FileSource implements Source {
         at += length
         const chunk = buffer.subarray(0, length)
         ;[buffer, other] = [other, buffer]
-        reading = this.#readAt(buffer, at)
+        reading = next(buffer)
         // Its error is told when it is waited for.
         reading.catch(() => undefined)
         hash?.update(chunk)
@@ -91,7 +96,7 @@ class FileSource implements Source {
       // The handle must not be closed under a read.
       await reading.catch(() => undefined)
     }
-    if (at < this.size) {
+    if (at < Math.min(to, this.size)) {
       throw new SluiceError(
         'SLUICE_SOURCE_READ',
         `${this.name} had ${this.size} bytes when the load began and ends at byte ${at} now: it was cut while it was read`,

@@ -1,3 +1,4 @@
+import type { Boundaries } from '../boundaries.ts'
 import type { RunningDigest } from './digest.ts'
 
 /**
@@ -30,12 +31,15 @@ export interface Source {
    * The bytes from offset `from` on. A chunk stays as it is only until the next one is asked for. Nothing is read ahead
    * beyond one chunk, so that whoever does not ask makes the source wait.
    * @param known SHA-256, in hex, of the bytes before `from`, which were loaded before; null where it is not known
+   * @param to Where to end; only for what can start anywhere. Default: at the end of the source.
    * @throws SluiceError SLUICE_SOURCE_READ when reading fails, or the source ends before `size`; SLUICE_SOURCE_CHANGED, before
    *   the first chunk, when a stream begins with other bytes than `known` says
    */
-  read(from: number, known?: string | null): AsyncIterator<Uint8Array, void, void>
+  read(from: number, known?: string | null, to?: number): AsyncIterator<Uint8Array, void, void>
   /** Bytes of the source as stored that were taken for the content up to `byte`. Where it is not there, these are the same. */
   storedAt?(byte: number): number
+  /** Where records begin, if that is known before it is read. */
+  readonly boundaries?: Boundaries | null
   close(): Promise<void>
 }
 

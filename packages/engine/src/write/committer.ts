@@ -30,12 +30,14 @@ export class Committer {
   readonly #lease: Held
   readonly #notice: (message: string) => void
   readonly #signal: AbortSignal | undefined
-  readonly #counted: () => Counts
+  readonly #counted: () => Counts | undefined
   readonly #heartbeat: NodeJS.Timeout
   #renewing = false
   #handedOverAt = performance.now()
   /** What went wrong when the lease was renewed; told by the next commit. */
   #lost: unknown
+  /** The job is over, by the word of somebody else. */
+  #ended = false
 
   constructor(
     database: Database,
@@ -50,8 +52,8 @@ export class Committer {
       notice: (message: string) => void
       signal?: AbortSignal | undefined
       renewMs: number
-      /** What all batches of the job that were told to be committed have come to. */
-      counted: () => Counts
+      /** What all batches of the job that were told to be committed have come to; undefined where others commit to it, too. */
+      counted: () => Counts | undefined
     },
   ) {
     this.#database = database
@@ -66,7 +68,7 @@ export class Committer {
 
   async prepare(
     { program, conflict }: { program: Program; conflict?: Conflict | undefined },
-    way: Pick<LoadPlan, 'table' | 'dialect' | 'encoding' | 'write' | 'stagedFor'>,
+    way: Pick<LoadPlan, 'table' | 'dialect' | 'encoding' | 'write' | 'stagedFor' | 'rows'>,
   ): Promise<void> {
     const { columns, sourceColumns } = program
     const origins = columns.map(({ from, name }) =>
@@ -129,7 +131,7 @@ export class Committer {
       if (this.#lost) throw this.#lost
       if (tried && (await this.#store.read(this.#lease.jobId))?.status === 'COMPLETED') return
       tried = true
-      await staging.publish(this.#store, this.#lease, bytes)
+      await staging.publish(this.#lease.jobId, this.#store.finishing(this.#lease, bytes))
     })
   }
 
@@ -141,7 +143,8 @@ export class Committer {
     const { jobId, segment } = this.#lease
     if (isLeaseLost(error)) tellLeaseLost({ jobId, segment })
     try {
-      if (error instanceof SluiceError && error.code === 'SLUICE_INTERRUPTED') await this.#store.release(this.#lease)
+      if (this.#ended || (error instanceof SluiceError && error.code === 'SLUICE_INTERRUPTED'))
+        await this.#store.release(this.#lease)
       else await this.#store.fail(this.#lease, error instanceof Error ? error.message : String(error))
     } catch (second) {
       // The database is away, which is most likely what `error` says; the lease runs out by itself.
@@ -170,9 +173,15 @@ export class Committer {
     }
     if (checkpoint.committed.byte !== batch.to.byte || checkpoint.committed.record !== batch.to.record) return undefined
     const rejects = await this.#store.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)
-    // Batches are committed one behind the other, so what the job counts beyond those before this one is this one's.
-    const { inserted, updated, unchanged, duplicates } = (await this.#store.read(this.#lease.jobId))!
+    const job = (await this.#store.read(this.#lease.jobId))!
     const before = this.#counted()
+    if (!before) {
+      // Such a job only ever inserts.
+      const inserted = batch.to.record - batch.from.record - rejects.length
+      return { outcome: { job, inserted, updated: 0, unchanged: 0, duplicates: 0, rejects: [] }, rejects }
+    }
+    // Batches are committed one behind the other, so what the job counts beyond those before this one is this one's.
+    const { inserted, updated, unchanged, duplicates } = job
     return {
       outcome: {
         inserted: inserted - before.inserted,
@@ -193,13 +202,19 @@ export class Committer {
     })
   }
 
+  #end(what: string): void {
+    this.#ended = true
+    this.#lost = new SluiceError('SLUICE_JOB', `Job ${this.#lease.jobId} ${what}`)
+  }
+
   async #renew(): Promise<void> {
     // One that waits behind a commit is enough.
     if (this.#renewing) return
     this.#renewing = true
     try {
       const status = await this.#store.renew(this.#lease)
-      if (status === 'CANCELLED') this.#lost = new SluiceError('SLUICE_JOB', `Job ${this.#lease.jobId} was cancelled`)
+      if (status === 'CANCELLED') this.#end('was cancelled')
+      if (status === 'FAILED') this.#end('failed in the hands of another process')
     } catch (error) {
       // Anything but a lost lease concerns the next commit anyway, which tries again.
       if (isLeaseLost(error)) this.#lost = error

@@ -1,4 +1,4 @@
-import type { Mark } from '../checkpoint/job.ts'
+import type { Job, Mark } from '../checkpoint/job.ts'
 import type { ErrorCode } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
 import type { Dialect } from '../parse/dialect.ts'
@@ -54,6 +54,8 @@ export interface TargetTable {
   primaryKey: string[]
   /** Column lists of the unique indexes that have no predicate and no expression, the primary key's among them. */
   uniqueKeys: string[][]
+  /** Nothing that becomes of a row depends on the rows before it: there is no unique key, trigger or the like. Default: false. */
+  inAnyOrder?: boolean
 }
 
 /** A column of a table that is to be created. */
@@ -83,6 +85,8 @@ export interface LoadPlan {
   encoding: Encoding
   /** How rows travel to PostgreSQL; SQLite has one way. */
   write: 'copy' | 'unnest'
+  /** Of one transaction, at most, where batches share one. Default: a transaction for each batch. */
+  rows?: number
   /** Set where `table` is one in which the rows wait. */
   stagedFor?: StagedFor | undefined
   /** What becomes of a row whose key is taken. Undefined: the database refuses it, and it is a reject (`unique-error`). */
@@ -119,8 +123,16 @@ export interface StagedFor {
  */
 export type Cause = 'data' | 'transient' | 'environment'
 
+/** The counters of a job with all its segments. */
+export type JobCounts = Pick<
+  Job,
+  'recordsRead' | 'inserted' | 'updated' | 'unchanged' | 'duplicates' | 'rejected' | 'bytesCommitted'
+>
+
 /** What became of the rows of a batch; `rejects` holds those that the database refused. */
 export interface Outcome {
+  /** Of the whole job behind the batch, where other processes may be at work on it. */
+  job?: JobCounts
   inserted: number
   updated: number
   unchanged: number
@@ -174,7 +186,7 @@ export interface Database extends Sql {
   /** Whether an error of this database is a row's fault, may pass, or is for someone to put right. */
   classify(error: unknown): Cause
   /**
-   * Commits a batch in one transaction: rows, rejects, checkpoint and the job's counters. Rows that the database
+   * Commits a batch in one transaction, which it may share with its neighbours: rows, rejects, checkpoint and the job's counters. Rows that the database
    * refuses become rejects in the same transaction. Resolves when the commit is durable; the batch may be reused then.
    *
    * Up to {@link parallel} batches may be on their way at once; each one but the first names the one before it as `after`.

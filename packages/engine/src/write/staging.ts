@@ -1,5 +1,3 @@
-import type { Lease } from '../checkpoint/job.ts'
-import type { JobStore } from '../checkpoint/job-store.ts'
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
 import type { Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
@@ -51,9 +49,14 @@ export class Staging {
       )
     }
     const create = this.#database.kind === 'postgres' ? likeInPostgres : likeInSqlite
-    await this.#database.transact(
-      await create(this.#database, this.table, this.stagedFor.table, this.stagedFor.keys.length > 0),
-    )
+    try {
+      await this.#database.transact(
+        await create(this.#database, this.table, this.stagedFor.table, this.stagedFor.keys.length > 0),
+      )
+    } catch (error) {
+      // Another process that works on the job may have made it.
+      if (!(await this.#database.describe(this.table))) throw error
+    }
     failpoint('after-create-staging')
   }
 
@@ -79,15 +82,15 @@ export class Staging {
    * would take the rows from readers whose snapshot still shows them and is refused where foreign keys point here, `replace`
    * deletes: readers see all of the old rows, then all of the new ones. Other writers wait meanwhile.
    */
-  async publish(store: JobStore, lease: Lease, bytesTotal: number): Promise<void> {
+  async publish(jobId: string, completing: Statement[]): Promise<void> {
     const database = this.#database
     const [from, to] = [quoteTable(this.table), quoteTable(this.stagedFor.table)]
     const statements: Statement[] = [
       // First of all, because it keeps everyone else from taking the job over while this lasts.
-      ...store.finishing(lease, bytesTotal),
+      ...completing,
       {
         text: `SELECT 1 AS one WHERE (SELECT count(*) FROM ${from}) = (SELECT inserted FROM ingestion_jobs WHERE job_id = $1)`,
-        params: [lease.jobId],
+        params: [jobId],
         orElse: {
           code: 'SLUICE_JOB',
           message: `Rows of ${this.table.table} were added or removed by others; use --restart`,

@@ -60,6 +60,7 @@ export async function describeTable(sql: Sql, name: TableName): Promise<TargetTa
     columns,
     primaryKey: keys.find(({ isPrimary }) => isPrimary)?.columns ?? [],
     uniqueKeys: keys.map((key) => key.columns),
+    inAnyOrder: relation.isIndependent && relation.uniqueIndexes === 0,
   }
 }
 

@@ -10,6 +10,7 @@ import type {
   Cause,
   Circumstances,
   Database,
+  JobCounts,
   LoadPlan,
   NewColumn,
   Outcome,
@@ -173,12 +174,14 @@ class Postgres implements Database {
     const save = async (session: Session, guilty: GuiltyRow[], merged = new Merged(load.plan.conflict)) => {
       failpoint('after-rows')
       const settled = settle(batch, merged.guilty(guilty), merged, { ...load.plan, names: load.names })
-      if (replay) await saveReplay(session, this.now, this.kind, load.plan, settled, replay, batch.from)
-      else await saveBatch(session, this.now, this.kind, load.plan, settled, batch.from, to)
+      const { now, kind } = this
+      let job: JobCounts | undefined
+      if (replay) await saveReplay(session, now, kind, load.plan, settled, replay, batch.from)
+      else job = await saveBatch(session, now, kind, load.plan, settled, batch.from, to)
       failpoint('before-commit')
       await this.#commit(session)
       failpoint('after-commit')
-      return settled.outcome
+      return { ...settled.outcome, ...(job && { job }) }
     }
     if (after !== undefined) {
       const outcome = await this.#commitEarly(load, batch, after, doing, save)

@@ -1,0 +1,156 @@
+import assert from 'node:assert/strict'
+import { randomUUID } from 'node:crypto'
+import { after, before, test } from 'node:test'
+import fc from 'fast-check'
+import { BoundaryIndex } from '../src/boundaries.ts'
+import { headOf } from '../src/head.ts'
+import { load } from '../src/load.ts'
+import type { ByteSource, LoadOptions } from '../src/options.ts'
+import type { Receipt } from '../src/receipt.ts'
+import { openBytes } from '../src/source/bytes.ts'
+import type { Database } from '../src/write/database.ts'
+import { openPostgres } from '../src/write/postgres/postgres.ts'
+import { startPostgres } from './support/postgres.ts'
+
+let server: Awaited<ReturnType<typeof startPostgres>>
+let db: Database
+
+before(async () => {
+  process.env['SLUICE_SEGMENT_BYTES'] = '120'
+  server = await startPostgres()
+  db = await openPostgres(server.url)
+})
+
+after(async () => {
+  await db.close()
+  await server.stop()
+})
+
+function sourceOf(text: string, boundaries: ByteSource['boundaries'] = null): ByteSource {
+  const bytes = Buffer.from(text)
+  return {
+    name: 'some.csv',
+    size: bytes.length,
+    fingerprint: text.length,
+    boundaries,
+    async *read(from, to = bytes.length) {
+      for (let at = from; at < to; at += 1_000) yield bytes.subarray(at, Math.min(to, at + 1_000))
+    },
+  }
+}
+
+/** Boundaries as they are found while the bytes pass in pieces of so many. */
+async function boundariesOf(text: string, piece: number, given: Partial<LoadOptions>) {
+  const head = await headOf(
+    openBytes(sourceOf(text)),
+    given.dialect ?? {},
+    (cells, keys) => keys ?? Array(cells).fill('c'),
+  )
+  const index = new BoundaryIndex({ head })
+  const rest = Buffer.from(text).subarray(head.start.byte)
+  for (let at = 0; at < rest.length; at += piece) await index.push(rest.subarray(at, at + piece))
+  return index.end()
+}
+
+/** What a job leaves behind, in a form to compare. */
+async function left(table: string, jobId: string): Promise<unknown> {
+  const rows = await db.query(`SELECT CAST(t AS text) AS row FROM ${table} t ORDER BY 1`)
+  const rejects = await db.query(
+    `SELECT line, record, byte_offset, column_name, code, message, value, errors, raw, source FROM failed_imports
+       WHERE job_id = $1 ORDER BY record`,
+    [jobId],
+  )
+  const jobs = await db.query(
+    `SELECT status, records_read, inserted, updated, unchanged, duplicates, rejected, bytes_total, bytes_committed
+       FROM ingestion_jobs WHERE job_id = $1`,
+    [jobId],
+  )
+  const held = await db.query('SELECT segment FROM ingestion_checkpoints WHERE NOT done OR lease_owner IS NOT NULL')
+  return { rows, rejects, jobs, held }
+}
+
+/** Loads with so many at once, as processes do. */
+async function together(workers: number, options: LoadOptions) {
+  const jobId = randomUUID()
+  const works = Array.from({ length: workers }, () => load({ ...options, to: server.url, jobId, parallel: 1 }))
+  const receipts: Receipt[] = []
+  for (const { reason, value } of (await Promise.allSettled(works)) as { reason?: Error; value?: Receipt }[]) {
+    if (value) receipts.push(value)
+    // Who comes last may come too late.
+    else assert.match(reason!.message, /is completed and does not go on/)
+  }
+  const { elapsedMs, rowsPerSecond, resumedAtRecord, jobId: _, ...receipt } = receipts[0]!
+  const [{ segments }] = (await db.query('SELECT count(*) AS segments FROM ingestion_checkpoints WHERE job_id = $1', [
+    jobId,
+  ])) as [{ segments: number }]
+  return { receipt, segments, left: await left('t', jobId) }
+}
+
+const SCHEMA = {
+  fields: [
+    { name: 'id', type: 'integer' as const },
+    { name: 'text', type: 'string' as const },
+    { name: 'more', type: 'string' as const, constraints: { maxLength: 20 } },
+  ],
+}
+const cell = fc.oneof(
+  fc
+    .string({ maxLength: 30, unit: fc.constantFrom('a', 'é', ',', '"', '\n', '\r', ' ', '\u{1f600}') })
+    .map((text) => `"${text.replaceAll('"', '""')}"`),
+  fc.constantFrom('', 'plain', 'two words', '"', 'a"b', '"open', '"closed"x', ',', ',,'),
+)
+const line = fc.tuple(
+  fc.oneof({ weight: 9, arbitrary: fc.nat(200).map(String) }, { weight: 1, arbitrary: fc.constant('x') }),
+  cell,
+  cell,
+)
+const file = fc
+  .array(
+    fc.oneof(
+      { weight: 20, arbitrary: line.map((cells) => cells.join(',')) },
+      { weight: 1, arbitrary: fc.constantFrom('', '\r') },
+    ),
+    {
+      minLength: 20,
+      maxLength: 80,
+    },
+  )
+  .map((lines) => `id,text,more\n${lines.join('\n')}\n`)
+
+for (const [what, table, more] of [
+  ['no key', 'CREATE TABLE t (id int4, text text, more text)', {}],
+  ['rows that all appear at once', 'CREATE TABLE t (id int4, text text, more text)', { atomic: true }],
+] as const) {
+  test(`a file in segments is loaded as in one: a table with ${what}`, async () => {
+    const dialect = {
+      delimiter: ',',
+      quote: '"',
+      escape: null,
+      comment: null,
+      header: true,
+      lineEnd: 'lf' as const,
+      encoding: 'utf-8',
+    }
+    let divided = 0
+    await fc.assert(
+      fc.asyncProperty(file, fc.integer({ min: 1, max: 90 }), async (text, piece) => {
+        const boundaries = await boundariesOf(text, piece, { dialect })
+        const options = { table: 't', schema: SCHEMA, dialect, batchRows: 7, ...more }
+        const fresh = async () => {
+          await db.query('DROP TABLE IF EXISTS t')
+          await db.query(table)
+        }
+        await fresh()
+        const expected = await together(1, { ...options, source: sourceOf(text) })
+        assert.equal(expected.segments, 1)
+        await fresh()
+        const found = await together(boundaries ? 3 : 1, { ...options, source: sourceOf(text, boundaries) })
+        assert.equal(found.segments, (boundaries?.at.length ?? 0) + 1)
+        divided += found.segments > 1 ? 1 : 0
+        assert.deepEqual({ ...found, segments: 1 }, expected)
+      }),
+      { numRuns: 15, seed: 7, endOnFailure: true },
+    )
+    assert.ok(divided > 10)
+  })
+}
