@@ -51,6 +51,8 @@ interface Server {
   folder: string
   /** `pg_ctl restart -m immediate`: the server goes down without a word, recovers and is back. */
   crash(): Promise<void>
+  /** Stops it, by SIGINT as `pg_ctl stop -m fast` does, by SIGQUIT as `-m immediate`. @returns starts it again */
+  halt(signal: 'SIGINT' | 'SIGQUIT'): Promise<() => Promise<void>>
   stop(): Promise<void>
 }
 
@@ -85,17 +87,24 @@ export async function startServer(settings: string[] = FAST): Promise<Server> {
     throw new Error(`PostgreSQL did not start:\n${log.join('')}`, { cause })
   }
   let watchdog = watch(folder)
+  const halt = async (signal: 'SIGINT' | 'SIGQUIT') => {
+    watchdog.kill('SIGKILL')
+    const pid = postmaster(folder)
+    process.kill(pid, signal)
+    while (isAlive(pid)) await delay(20)
+    return async () => {
+      await server.start()
+      watchdog = watch(folder)
+    }
+  }
   return {
     url: `postgres://postgres:password@127.0.0.1:${port}/postgres`,
     folder,
     async crash() {
-      watchdog.kill('SIGKILL')
-      const pid = postmaster(folder)
-      process.kill(pid, 'SIGQUIT')
-      while (isAlive(pid)) await delay(20)
-      await server.start()
-      watchdog = watch(folder)
+      const start = await halt('SIGQUIT')
+      await start()
     },
+    halt,
     async stop() {
       watchdog.kill('SIGKILL')
       await server.stop()
