@@ -45,6 +45,7 @@ export const SERVICES: Service[] = [
   // Each file starts its own: it is emptied, stopped and made to refuse.
   program('redis', 'redis-server', 'redis-server'),
   program('chromium', 'chromium'),
+  program('compose', 'docker-compose', 'docker-compose'),
 ]
 
 function program(name: string, debianPackage: string, executable = name): Service {

@@ -19,7 +19,7 @@ import { VERSION } from '../version.ts'
 import { listen } from './listen.ts'
 
 /** How long an end waits for a collector that does not answer, in ms. */
-const SHUTDOWN_MS = 5_000
+const SHUTDOWN_MS = 2_000
 
 /** A request that changed an upload, when its answer is out. Told on the channel `sluice:request`. */
 export interface RequestReport {
