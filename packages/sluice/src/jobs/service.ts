@@ -250,6 +250,11 @@ export class JobService {
     return this.#uploads.list({ ...query, owner: viewer, limit: Math.min(Math.max(limit, 1), 500) })
   }
 
+  /** How many uploads are in each state. */
+  states(): Promise<Record<UploadState, number>> {
+    return this.#uploads.states()
+  }
+
   /** How far uploads are, by their id; those that are not there are missing. Whose they are is for the caller to look at. */
   progress(uploadIds: string[]): Promise<Map<string, UploadProgress>> {
     return this.#uploads.progress(uploadIds)
