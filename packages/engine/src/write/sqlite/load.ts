@@ -1,4 +1,4 @@
-import type { StatementResultingChanges, StatementSync } from 'node:sqlite'
+import type { DatabaseSync, StatementResultingChanges, StatementSync } from 'node:sqlite'
 import { saveBatch } from '../../checkpoint/save-batch.ts'
 import { saveReplay } from '../../checkpoint/save-replay.ts'
 import { failpoint } from '../../failpoint.ts'
@@ -9,14 +9,14 @@ import { isolate, leftOut, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
 import { Merged, type Tally } from '../merged.ts'
 import { keysAmong, refusedForTarget, type TakenRow } from '../taken.ts'
+import { MOST_TOGETHER } from './channel.ts'
 import type { Connection } from './connection.ts'
 import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.ts'
 import { ForeignKeys, refersToItself } from './foreign-keys.ts'
-import { databaseImage } from './image.ts'
 import { Merge } from './merge.ts'
 import { decodeRecord } from './record.ts'
 import { NOW, quote } from './sql.ts'
-import { StageFile } from './stage.ts'
+import { Stage } from './stage.ts'
 import { TakenKeys } from './taken-keys.ts'
 
 /** What the thread knows of a plan: its columns' functions cannot be sent. */
@@ -49,11 +49,14 @@ export class Load {
   readonly #plan: ThreadPlan
   /** The table's name as SQLite's messages have it. */
   readonly #table: string
-  readonly #stage: StageFile
-  readonly #insertRange: StatementSync
+  /** One for each batch of a transaction: SQLite does not look at a file again before the transaction that has read it ends. */
+  readonly #stages: Stage[] = []
+  readonly #insertRanges: StatementSync[] = []
   readonly #insertOne: StatementSync
-  /** Of the stage's image. */
-  #changeCounter = 1
+  /** Writes nothing, with the right to write. */
+  readonly #lock: StatementSync
+  /** Of the batch's image. */
+  #insertRange: StatementSync
   /** Looked at by ourselves: once a deferred one has failed, and where {@link #ownKeysWait}. */
   #foreignKeys: ForeignKeys | undefined
   /** The rows wait in another table, and refer to each other: that is checked when they are published, all together. */
@@ -68,6 +71,8 @@ export class Load {
   #loaded: { from: number; to: number }[] = []
   /** Where a key may be taken without the row being refused. */
   readonly #merge: Merge | undefined
+  /** Batches may share a transaction: nothing but an error undoes it, neither a trigger nor a deferred foreign key. */
+  readonly takesSeveral: boolean
   #merged = new Merged(undefined)
 
   constructor(connection: Connection, plan: ThreadPlan, table: string) {
@@ -75,18 +80,21 @@ export class Load {
     this.#plan = plan
     this.#table = table
     this.#keys = keysAmong(plan.stagedFor, plan.columns, plan.conflict)
-    this.#stage = new StageFile(connection.folder)
     const { db } = connection
     this.#refersToItself = refersToItself(db, table)
+    this.takesSeveral = !plan.conflict && this.#keys.length === 0 && isPlain(db, table)
     this.#ownKeysWait = plan.stagedFor !== undefined && this.#refersToItself
     try {
-      this.#stage.write(databaseImage(new Uint8Array(0), plan.columns.length, this.#changeCounter))
-      db.prepare('ATTACH $1 AS stage').run({ $1: this.#stage.path })
-      this.#stage.hide()
       // OR ABORT, also where the table says otherwise: a refused row must be seen, and undo its statement and no more.
       const into = `INSERT OR ABORT INTO main.${quote(table)} (${plan.columns.map(quote).join(', ')})`
-      const values = plan.columns.map((_, i) => `c${i}`).join(', ')
-      this.#insertRange = db.prepare(`${into} SELECT ${values} FROM stage.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`)
+      for (let nth = 0; nth < MOST_TOGETHER; nth++) {
+        const stage = new Stage(connection, nth === 0 ? 'stage' : `stage${nth}`, plan.columns.length)
+        this.#stages.push(stage)
+        stage.attach()
+        this.#insertRanges.push(stage.insert(into))
+      }
+      this.#insertRange = this.#insertRanges[0]!
+      this.#lock = db.prepare(`DELETE FROM main.${quote(table)} WHERE false`)
       this.#insertOne = db.prepare(`${into} VALUES (${plan.columns.map(() => '?').join(', ')})`)
       if (this.#ownKeysWait) this.#foreignKeys = new ForeignKeys(db, table, plan.columns, table)
       if (this.#keys.length > 0)
@@ -98,58 +106,85 @@ export class Load {
     }
   }
 
+  /** Commits a batch in a transaction of its own. */
   async commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
-    this.#changeCounter++
-    this.#stage.write(databaseImage(batch.output, this.#plan.columns.length, this.#changeCounter))
     const { db } = this.#connection
     // Not possible within a transaction: https://sqlite.org/pragma.html#pragma_foreign_keys
     if (this.#ownKeysWait) db.exec('PRAGMA foreign_keys = OFF')
     try {
-      return await this.#commitStaged(batch, to, replay)
+      return await this.#commitAlone(batch, to, replay)
     } catch (error) {
       // Only COMMIT fails so late, and only by a deferred foreign key. From now on every attempt looks for its rows.
       if (this.#foreignKeys || !(isSqliteError(error) && error.errcode === FOREIGN_KEY)) throw error
       this.#foreignKeys = new ForeignKeys(db, this.#table, this.#plan.columns)
-      return await this.#commitStaged(batch, to, replay)
+      return await this.#commitAlone(batch, to, replay)
     } finally {
       if (this.#ownKeysWait) db.exec('PRAGMA foreign_keys = ON')
     }
   }
 
-  async #commitStaged(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
-    const { db } = this.#connection
-    this.#loaded = []
-    this.#merged = new Merged(this.#plan.conflict)
-    // IMMEDIATE: waits for other writers here, where nothing is lost by it.
-    failpoint('before-begin')
-    db.exec('BEGIN IMMEDIATE')
+  async #commitAlone(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
     try {
-      const taken = this.#takenKeys?.find(batch) ?? []
-      this.#apart = rowsApart(batch, taken)
-      const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
-      failpoint('after-rows')
-      const refused = refusedForTarget(guilty, taken, this.#keys, this.#plan)
-      const naming = { ...this.#plan, names: this.#plan.columns }
-      const settled = settle(batch, this.#merged.guilty(refused), this.#merged, naming)
-      const { from } = batch
-      if (replay) await saveReplay(this.#connection, NOW, 'sqlite', this.#plan, settled, replay, from)
-      else await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, from, to)
-      failpoint('before-commit')
-      db.exec('COMMIT')
-      failpoint('after-commit')
-      return settled.outcome
+      const outcome = await this.bringIn(batch, to, 0, replay)
+      this.end()
+      return outcome
     } catch (error) {
-      // SQLite may have rolled back by itself: https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
-      if (db.isTransaction) db.exec('ROLLBACK')
+      this.undo()
       throw error
     }
   }
 
-  close(): void {
+  /**
+   * Brings a batch into the transaction, which is begun with the first one: its rows, rejects and checkpoint.
+   * @param nth of the transaction, below {@link MOST_TOGETHER}. After an error it is for {@link undo} to end the transaction
+   */
+  async bringIn(batch: Batch, to: Position, nth: number, replay?: Replay): Promise<Outcome> {
+    this.#stages[nth]!.write(batch.output)
+    this.#insertRange = this.#insertRanges[nth]!
+    this.#loaded = []
+    this.#merged = new Merged(this.#plan.conflict)
+    if (nth === 0) {
+      failpoint('before-begin')
+      this.#begin()
+    }
+    const taken = this.#takenKeys?.find(batch) ?? []
+    this.#apart = rowsApart(batch, taken)
+    const guilty = await isolate(batch.rows, async (from, to) => this.#attempt(batch, from, to))
+    failpoint('after-rows')
+    const refused = refusedForTarget(guilty, taken, this.#keys, this.#plan)
+    const naming = { ...this.#plan, names: this.#plan.columns }
+    const settled = settle(batch, this.#merged.guilty(refused), this.#merged, naming)
+    const { from } = batch
+    if (replay) await saveReplay(this.#connection, NOW, 'sqlite', this.#plan, settled, replay, from)
+    else await saveBatch(this.#connection, NOW, 'sqlite', this.#plan, settled, from, to)
+    return settled.outcome
+  }
+
+  /**
+   * Waits for other writers here, where nothing is lost by it. BEGIN IMMEDIATE would look at the stages, too, which take their rows later
+   * (https://sqlite.org/lang_transaction.html).
+   */
+  #begin(): void {
+    this.#connection.db.exec('BEGIN')
+    this.#lock.run()
+  }
+
+  /** Commits the transaction. */
+  end(): void {
+    failpoint('before-commit')
+    this.#connection.db.exec('COMMIT')
+    failpoint('after-commit')
+  }
+
+  /** Rolls the transaction back. */
+  undo(): void {
     const { db } = this.#connection
-    const attached = db.prepare(`SELECT 1 FROM pragma_database_list WHERE name = 'stage'`).get()
-    if (attached) db.exec('DETACH stage')
-    this.#stage.close()
+    // SQLite may have done it by itself: https://sqlite.org/lang_transaction.html#response_to_errors_within_a_transaction
+    if (db.isTransaction) db.exec('ROLLBACK')
+  }
+
+  close(): void {
+    for (const stage of this.#stages) stage.close()
   }
 
   /** Loads the rows of rank `from` up to `to`, or changes nothing and says why. */
@@ -209,7 +244,7 @@ export class Load {
 
   /** A trigger's RAISE(ROLLBACK) has undone the whole transaction. */
   #loadAgain(): void {
-    this.#connection.db.exec('BEGIN IMMEDIATE')
+    this.#begin()
     for (const { from, to } of this.#loaded) this.#bringIn(from, to)
   }
 
@@ -243,6 +278,15 @@ export class Load {
       waits: this.#refersToItself && error.errcode === FOREIGN_KEY,
     }
   }
+}
+
+/** Without triggers and foreign keys. */
+function isPlain(db: DatabaseSync, table: string): boolean {
+  const found = db.prepare(
+    `SELECT 1 FROM main.sqlite_schema WHERE type = 'trigger' AND tbl_name = $1 COLLATE NOCASE
+     UNION ALL SELECT 1 FROM pragma_foreign_key_list($1, 'main') LIMIT 1`,
+  )
+  return found.get({ $1: table }) === undefined
 }
 
 /** Rows that the statement itself put in, not its triggers (https://sqlite.org/c3ref/changes.html). */

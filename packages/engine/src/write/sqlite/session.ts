@@ -2,20 +2,26 @@ import { SluiceError } from '../../errors.ts'
 import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
-import type { NewColumn, Outcome, Replay, SqlValue, Statement, TableName, TargetTable } from '../database.ts'
+import type { NewColumn, SqlValue, Statement, TableName, TargetTable } from '../database.ts'
+import type { Answer, Ends, Joining } from './channel.ts'
 import { createTableSql, describeTable } from './columns.ts'
 import { Connection } from './connection.ts'
 import { explain } from './errors.ts'
+import { Group } from './group.ts'
 import { Load, type ThreadPlan } from './load.ts'
 
 /** What the thread does for its `Database`; every method can be called from the other side. */
 export class Session {
   readonly #path: string
   readonly #connection: Connection
+  readonly #next: () => Ends | undefined
   #load: Load | undefined
+  #group: Group | undefined
 
-  constructor(path: string, busyTimeout: number) {
+  /** @param next see {@link Group.commit} */
+  constructor(path: string, busyTimeout: number, next: () => Ends | undefined) {
     this.#path = path
+    this.#next = next
     this.#connection = new Connection(path, busyTimeout)
   }
 
@@ -58,13 +64,15 @@ export class Session {
       this.#load?.close()
       this.#load = undefined
       this.#load = new Load(this.#connection, plan, target.name.table)
+      this.#group = new Group(this.#load, plan.rows)
     })
   }
 
-  commit(batch: Batch, to: Position, replay?: Replay): Promise<Outcome> {
+  /** @returns the answers to this call and to those before it that have none yet, as far as they are due */
+  commit(batch: Batch, to: Position, joining: Joining): Promise<Answer[]> {
     return this.#explaining(`committing records ${batch.from.record + 1} to ${to.record}`, () => {
-      if (!this.#load) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
-      return this.#load.commit(batch, to, replay)
+      if (!this.#group) throw new SluiceError('SLUICE_INTERNAL', 'commit() came before prepare()')
+      return this.#group.commit(batch, to, joining, this.#next)
     })
   }
 

@@ -17,7 +17,7 @@ import type {
   TargetTable,
 } from '../database.ts'
 import { retry, type Told } from '../retry.ts'
-import type { Call, Method, Opening, Reply, Result } from './channel.ts'
+import { type Call, type Method, MOST_TOGETHER, type Opening, type Reply, type Result, UNDONE } from './channel.ts'
 import { storageFor } from './columns.ts'
 import { classify, receiveError } from './errors.ts'
 import type { Session } from './session.ts'
@@ -60,11 +60,13 @@ const HEAP = { maxYoungGenerationSizeMb: 4 }
 class Sqlite implements Database {
   readonly kind = 'sqlite'
   readonly label: string
-  /** A thread does one thing after the other. */
-  readonly parallel = 1
+  /** What waits for the thread is committed together. */
+  readonly parallel = MOST_TOGETHER
   readonly now = NOW
   readonly #thread: Thread
   readonly #session: number
+  /** Batches that were undone, and are not in again. */
+  #redone = 0
   #closed = false
 
   constructor(path: string, thread: Thread, session: number) {
@@ -102,11 +104,22 @@ class Sqlite implements Database {
     return this.#call('prepare', { ...plan, columns: plan.columns.map(({ name }) => name) })
   }
 
-  commit(batch: Batch, to: Position, { replay }: Circumstances = {}): Promise<Outcome> {
+  async commit(batch: Batch, to: Position, { replay, after }: Circumstances = {}): Promise<Outcome> {
     // Of an object of a class only its own properties would arrive, and none of its getters.
     const { rows, output, large, input, rowStarts, rejects, from } = batch
     const own = { rows, output, large, input, rowStarts, rejects, from, to: batch.to }
-    return this.#call('commit', own, to, replay)
+    // Behind one that comes again there is nothing to join.
+    const isBehind = after !== undefined
+    if (isBehind && this.#redone > 0) await after
+    const answer = await this.#call('commit', own, to, { isBehind: isBehind && this.#redone === 0, replay })
+    if (answer !== UNDONE) return answer
+    this.#redone++
+    try {
+      await after
+      return (await this.#call('commit', own, to, { isAlone: true })) as Outcome
+    } finally {
+      this.#redone--
+    }
   }
 
   classify(error: unknown): Cause {

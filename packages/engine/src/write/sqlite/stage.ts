@@ -2,6 +2,56 @@ import { randomBytes } from 'node:crypto'
 import { closeSync, openSync, readdirSync, rmSync, writevSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import type { StatementSync } from 'node:sqlite'
+import type { Connection } from './connection.ts'
+import { databaseImage } from './image.ts'
+import { quote } from './sql.ts'
+
+/** Pages of an image that SQLite keeps, 64 KiB each: it reads them once, one after the other. */
+const KEPT_PAGES = 4
+
+/** Rows of one batch, as a table `s` of a database that is attached under a name. */
+export class Stage {
+  readonly #connection: Connection
+  readonly #name: string
+  readonly #columns: number
+  readonly #file: StageFile
+  #changeCounter = 1
+
+  constructor(connection: Connection, name: string, columns: number) {
+    this.#connection = connection
+    this.#name = name
+    this.#columns = columns
+    this.#file = new StageFile(connection.folder)
+  }
+
+  attach(): void {
+    const { db } = this.#connection
+    this.write(new Uint8Array(0))
+    db.prepare(`ATTACH $1 AS ${quote(this.#name)}`).run({ $1: this.#file.path })
+    db.exec(`PRAGMA ${quote(this.#name)}.cache_size = ${KEPT_PAGES}`)
+    this.#file.hide()
+  }
+
+  /** The statement that moves the rows of two rowids and between, after `INSERT INTO …`. */
+  insert(into: string): StatementSync {
+    const values = Array.from({ length: this.#columns }, (_, i) => `c${i}`).join(', ')
+    const from = `${quote(this.#name)}.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`
+    return this.#connection.db.prepare(`${into} SELECT ${values} FROM ${from}`)
+  }
+
+  /** Takes other rows: leaf pages as {@link databaseImage} has them. Outside of a transaction that has read those before. */
+  write(leaves: Uint8Array): void {
+    this.#file.write(databaseImage(leaves, this.#columns, ++this.#changeCounter))
+  }
+
+  close(): void {
+    const { db } = this.#connection
+    const attached = db.prepare('SELECT 1 FROM pragma_database_list WHERE name = ?').get(this.#name)
+    if (attached) db.exec(`DETACH ${quote(this.#name)}`)
+    this.#file.close()
+  }
+}
 
 const NAME = /^\.sluice-stage-(\d+)-[0-9a-f]+$/
 
