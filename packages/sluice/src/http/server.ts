@@ -122,7 +122,10 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
 
 function sendProblem(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
   const { status, headers, document } = answerTo(error, request.id)
-  if (status >= 500) request.log.error({ err: error }, 'failed')
+  // A client that went away is its own doing, and nobody's alarm.
+  if (reply.raw.destroyed)
+    request.log.info({ reason: withoutPassword((error as Error).message) }, 'the client went away')
+  else if (status >= 500) request.log.error({ err: error }, 'failed')
   return reply.code(status).headers(headers).type('application/problem+json').send(document)
 }
 
