@@ -10,6 +10,8 @@ import { interrupted, loadSegment, type Run } from './load-segment.ts'
 import { contentOf } from './loaded-before.ts'
 import { planSource } from './plan-source.ts'
 import { claimOf } from './prepare.ts'
+import { MOST_CONNECTIONS } from './segments.ts'
+import { Threads } from './threads.ts'
 import { underLease } from './under-lease.ts'
 
 /** Milliseconds between two looks at what others are doing. */
@@ -21,33 +23,54 @@ const LOOK_MS = 200
  * @throws SluiceError SLUICE_JOB when the job was cancelled, or failed in the hands of another process
  */
 export async function loadDivided(run: Run): Promise<void> {
-  const { options, sources, database, prepared, meter, staging, patiently } = run
+  const { options, sources, database, prepared, meter, staging, notice, patiently } = run
   const { job, store, head } = prepared
   const source = sources[0]!
   staging?.fills(planSource(options, database, prepared, source, head).program.columns)
   // Of this process there may be several at work on the job, in threads or not.
   const owner = `${leaseOwner()}/${randomUUID().slice(0, 8)}`
-  for (let joins = false; ; ) {
-    if (options.signal?.aborted) throw interrupted(job.jobId)
-    const undone = await patiently(() => store.undone(job.jobId))
-    const claimed = await claimFirst(run, undone, { owner, joins })
-    if (claimed) {
-      joins = true
-      await loadClaimed(run, claimed)
-      continue
+  let threads: Threads | undefined
+  try {
+    for (let joins = false; ; ) {
+      if (options.signal?.aborted) throw interrupted(job.jobId)
+      const undone = await patiently(() => store.undone(job.jobId))
+      const claimed = await claimFirst(run, undone, { owner, joins })
+      if (claimed) {
+        joins = true
+        threads ??= startThreads(run, undone.length - 1)
+        await loadClaimed(run, claimed)
+        continue
+      }
+      const now = (await patiently(() => store.read(job.jobId)))!
+      meter.follow(now)
+      if (now.status === 'COMPLETED') break
+      if (undone.length === 0) {
+        await complete(run, now)
+        break
+      }
+      if (now.status === 'CANCELLED' || now.status === 'FAILED') {
+        throw new SluiceError(
+          'SLUICE_JOB',
+          `Job ${job.jobId} was ended by another process: ${now.error ?? 'cancelled'}`,
+        )
+      }
+      await delay(LOOK_MS, undefined, { signal: options.signal }).catch(() => undefined)
     }
-    const now = (await patiently(() => store.read(job.jobId)))!
-    meter.follow(now)
-    if (now.status === 'COMPLETED' || undone.length === 0) {
-      if (now.status !== 'COMPLETED') await complete(run, now)
-      break
-    }
-    if (now.status === 'CANCELLED' || now.status === 'FAILED') {
-      throw new SluiceError('SLUICE_JOB', `Job ${job.jobId} was ended by another process: ${now.error ?? 'cancelled'}`)
-    }
-    await delay(LOOK_MS, undefined, { signal: options.signal }).catch(() => undefined)
+  } catch (error) {
+    throw (await threads?.end()) ?? error
   }
+  // The job is complete, so that what one of them failed with only cost time.
+  const failed = await threads?.end()
+  if (failed) notice(`a thread could not help: ${failed.message}`)
   meter.nextSource(source.size ?? 0)
+}
+
+/** Where more connections are asked for than one thread has, others help: as many as there are connections, and no more than segments. */
+function startThreads({ options, prepared }: Run, segments: number): Threads | undefined {
+  const { parallel = 1, source, to, map } = options
+  const isLocal = typeof source === 'string' || Array.isArray(source)
+  if (parallel <= MOST_CONNECTIONS || !isLocal || map || (to !== undefined && typeof to !== 'string')) return undefined
+  return new Threads(Math.min(parallel - 1, segments), { ...options, jobId: prepared.job.jobId })
 }
 
 /** The first segment that nobody holds, for this process; undefined where there is none now. */

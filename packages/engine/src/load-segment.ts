@@ -15,6 +15,7 @@ import type { Position } from './parse/position.ts'
 import { planSource } from './plan-source.ts'
 import type { PreparedJob } from './prepare.ts'
 import type { RejectFile } from './reject/reject-file.ts'
+import { MOST_CONNECTIONS } from './segments.ts'
 import type { Source } from './source/source.ts'
 import { storedAt } from './unpack.ts'
 import type { Committer } from './write/committer.ts'
@@ -104,7 +105,8 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
   const limits = { records: mostRows, bytes: (options.batchRows ? ASKED_BATCH_BYTES : BATCH_BYTES)[database.kind] }
   const shared = encoding === 'sqlite-page'
   let batch = new BatchBuffer(limits, shared)
-  const spare = Array.from({ length: database.parallel }, () => new BatchBuffer(limits, shared))
+  const parallel = isDivided ? Math.min(database.parallel, MOST_CONNECTIONS) : database.parallel
+  const spare = Array.from({ length: parallel }, () => new BatchBuffer(limits, shared))
   /** The commits under way, in order. */
   const commits: Promise<void>[] = []
   let committing: Promise<void> = Promise.resolve()
@@ -112,7 +114,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
   /** Hands the batch over as soon as the database takes one more, and goes on with the memory of one that is committed. */
   const commit = async (): Promise<void> => {
     failpoint('after-fill')
-    if (commits.length === database.parallel) await commits.shift()
+    if (commits.length === parallel) await commits.shift()
     const full = batch
     batch = spare.shift()!
     translation.apply(full, transcoder.sourceEnd - charset.sourceLength(input.waiting))

@@ -66,7 +66,10 @@ export interface LoadOptions {
   write?: 'copy' | 'unnest'
   /** Records a transaction, at most. Default: 50,000; 1,000 with `unnest`. */
   batchRows?: number
-  /** Connections to PostgreSQL that bring batches in at once; they are committed in the order of the source. Default: 2. */
+  /**
+   * Connections to PostgreSQL that bring batches in at once; they are committed in the order of the source. With 3 or more, a local file
+   * whose rows may come in any order is divided into segments, and as many threads load it. Default: 2.
+   */
   parallel?: number
   /** Rejected records allowed: more than `rows`, or more than `percent` of those read, fail the load. Default: no limit. */
   maxErrors?: { rows: number } | { percent: number }

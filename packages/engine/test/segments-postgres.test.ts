@@ -1,12 +1,17 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import fc from 'fast-check'
+import { generate } from '../../sluice/src/generate/generate.ts'
+import { customerSchemaText } from '../../sluice/src/generate/schema.ts'
 import { BoundaryIndex } from '../src/boundaries.ts'
 import { headOf } from '../src/head.ts'
 import { load } from '../src/load.ts'
 import type { ByteSource, LoadOptions } from '../src/options.ts'
-import type { Receipt } from '../src/receipt.ts'
+import type { Progress, Receipt } from '../src/receipt.ts'
 import { openBytes } from '../src/source/bytes.ts'
 import type { Database } from '../src/write/database.ts'
 import { openPostgres } from '../src/write/postgres/postgres.ts'
@@ -154,3 +159,53 @@ for (const [what, table, more] of [
     assert.ok(divided > 10)
   })
 }
+
+test('threads load one file at once, and what was interrupted goes on with more or fewer of them', async () => {
+  process.env['SLUICE_SEGMENT_BYTES'] = '400000'
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-segments-'))
+  try {
+    const path = join(folder, 'people.csv')
+    const notices: string[] = []
+    writeFileSync(path, Buffer.concat([...generate({ rows: 30_000, bad: 300, duplicates: 0, seed: 3 })]))
+    const { primaryKey: _, ...schema } = JSON.parse(customerSchemaText())
+    const run = async (more: Partial<LoadOptions>) => {
+      const rejects = join(folder, 'rejects.csv')
+      const options = {
+        source: path,
+        to: server.url,
+        table: 't',
+        schema,
+        rejects,
+        batchRows: 1_000,
+        force: true,
+        ...more,
+      }
+      const { elapsedMs, rowsPerSecond, resumedAtRecord, jobId, ...receipt } = await load(options)
+      const segments = await db.query('SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
+      return {
+        receipt,
+        segments: segments.length,
+        left: await left('t', jobId),
+        rejects: readFileSync(rejects, 'utf8'),
+      }
+    }
+    const fresh = () => db.query('DROP TABLE IF EXISTS t')
+    await fresh()
+    const expected = await run({})
+    assert.equal(expected.segments, 1)
+    await fresh()
+    const { segments, ...found } = await run({ parallel: 3 })
+    assert.ok(segments > 8, `${segments} segments`)
+    assert.deepEqual({ segments: 1, ...found }, expected)
+    await fresh()
+    const ending = new AbortController()
+    const onProgress = ({ recordsRead }: Progress) => recordsRead > 5_000 && ending.abort()
+    await assert.rejects(run({ parallel: 3, onProgress, signal: ending.signal }), { code: 'SLUICE_INTERRUPTED' })
+    assert.deepEqual({ ...(await run({ parallel: 1 })), segments: 1 }, expected)
+    await fresh()
+    await run({ parallel: 3, schema: { ...schema, primaryKey: 'id' }, onNotice: (message) => notices.push(message) })
+    assert.ok(notices.some((message) => /one segment: its table has a unique key/.test(message)))
+  } finally {
+    rmSync(folder, { recursive: true })
+  }
+})

@@ -44,7 +44,7 @@ async function staged(text: string): Promise<string> {
   return uploadId
 }
 
-const run = (uploadId: string) => runJob(work, uploadId, new AbortController().signal, () => undefined)
+const run = (uploadId: string) => runJob(work, uploadId, new AbortController().signal)
 
 test('what ends its server each time is given up, and its file kept for a retry', async () => {
   const uploadId = await staged('id\n1\n2\n')

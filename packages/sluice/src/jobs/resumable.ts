@@ -1,5 +1,5 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { SluiceError } from '@sluice/engine'
+import { BoundaryIndex, SluiceError } from '@sluice/engine'
 import type { DataStore } from '@tus/server'
 import { withoutPassword } from '../config.ts'
 import type { Queue } from '../queue/queue.ts'
@@ -110,10 +110,12 @@ export class ResumableUploads {
     if (upload.state !== 'receiving' || upload.request === null) return
     // Pieces may have come through several processes, so that none of them saw all bytes.
     const tally = new Tally()
-    const body = tally.of(freeing(storage.read(objectKey(uploadId), 0, this.#stopping)))
+    const index = new BoundaryIndex()
+    const body = index.of(tally.of(freeing(storage.read(objectKey(uploadId), 0, this.#stopping))))
     for await (const _ of body) this.#stopping.throwIfAborted()
     const stored = tally.result()
-    await uploads.received(uploadId, upload.request, stored, tableOf(upload.request))
+    const { request } = upload
+    await uploads.received(uploadId, request, { ...stored, boundaries: index.end() }, tableOf(request))
     await this.#queue.add(uploadId, stored)
   }
 

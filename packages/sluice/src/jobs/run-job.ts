@@ -1,4 +1,4 @@
-import { type ByteSource, isAnnounced, type Job, load, type Progress, SluiceError } from '@sluice/engine'
+import { type Boundaries, type ByteSource, isAnnounced, type Job, load, SluiceError } from '@sluice/engine'
 import type { Logger } from 'pino'
 import { withoutPassword } from '../config.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
@@ -32,13 +32,8 @@ const MOST_ATTEMPTS = 5
  * when that is.
  * @param signal drains: what is in flight is committed, and the job can go on
  */
-export async function runJob(
-  work: Workplace,
-  uploadId: string,
-  signal: AbortSignal,
-  onProgress: (progress: Progress) => void,
-): Promise<void> {
-  const { uploads, storage, databaseUrl } = work
+export async function runJob(work: Workplace, uploadId: string, signal: AbortSignal): Promise<void> {
+  const { uploads, storage } = work
   const upload = await uploads.read(uploadId)
   const isReady = upload?.state === 'uploaded' || upload?.state === 'processing'
   if (!isReady || upload.mode !== 'staged' || upload.objectKey === null || upload.request === null) return
@@ -67,17 +62,7 @@ export async function runJob(
   }
   log.info({ table: targetTable, bytes: upload.bytes, record, attempts }, 'loading')
   try {
-    const { recordsRead, rejected, elapsedMs } = await load({
-      ...upload.request.options,
-      source: sourceOf(upload, upload.objectKey, storage, signal),
-      table: upload.job!.targetTable,
-      to: databaseUrl,
-      jobId: uploadId,
-      signal,
-      onProgress,
-      onNotice: (message) => log.debug(withoutPassword(message)),
-    })
-    log.info({ recordsRead, rejected, elapsedMs }, 'loaded')
+    await loadUpload(work, upload, signal, log)
   } catch (error) {
     const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'
     const message = withoutPassword((error as Error).message)
@@ -93,6 +78,45 @@ export async function runJob(
     return
   }
   await clearObject(work, upload)
+}
+
+/**
+ * Loads segments of an upload that another process has begun, for as long as there are any; if the other one is gone, to the end. Whatever
+ * this ends with, it is the other one's upload: only a load that fails says so in the row of the job.
+ * @param signal as of {@link runJob}
+ */
+export async function helpJob(work: Workplace, uploadId: string, signal: AbortSignal): Promise<void> {
+  const upload = await work.uploads.read(uploadId)
+  if (upload?.state !== 'processing' || isAnnounced(upload.job!) || upload.objectKey === null) return
+  const log = work.log.child({ uploadId, helps: true })
+  log.info('loading')
+  try {
+    await loadUpload(work, upload, signal, log)
+  } catch (error) {
+    const code = error instanceof SluiceError ? error.code : 'SLUICE_INTERNAL'
+    log.info({ code, reason: withoutPassword((error as Error).message) }, 'stopped')
+    if ((await work.uploads.read(uploadId))?.state === 'failed') await work.uploads.ended(uploadId, code)
+    return
+  }
+  await clearObject(work, upload)
+}
+
+async function loadUpload(
+  { storage, databaseUrl }: Workplace,
+  upload: Upload,
+  signal: AbortSignal,
+  log: Logger,
+): Promise<void> {
+  const { recordsRead, rejected, elapsedMs } = await load({
+    ...upload.request!.options,
+    source: sourceOf(upload, upload.objectKey!, storage, signal),
+    table: upload.job!.targetTable,
+    to: databaseUrl,
+    jobId: upload.uploadId,
+    signal,
+    onNotice: (message) => log.debug(withoutPassword(message)),
+  })
+  log.info({ recordsRead, rejected, elapsedMs }, 'loaded')
 }
 
 /** Deletes the object of an upload that needs it no more. Where that fails the next sweep does it. */
@@ -121,6 +145,9 @@ function sourceOf(upload: Upload, key: string, storage: ObjectStorage, signal: A
     size: upload.bytes,
     fingerprint: { size: upload.bytes, sha256: upload.sha256 },
     read: (fromByte) => storage.read(key, fromByte, signal),
+    boundaries: isAnnounced(upload.job!)
+      ? (upload.job!.settings as { boundaries?: Boundaries | null }).boundaries
+      : null,
   }
 }
 

@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import {
+  BoundaryIndex,
   createTables,
   type Database,
   leaseOwner,
@@ -22,7 +23,7 @@ import type { WebhookLog } from '../webhook/outbox.ts'
 import { Lanes } from './lanes.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
-import { runJob, type Workplace } from './run-job.ts'
+import { helpJob, runJob, type Workplace } from './run-job.ts'
 import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
 import { createServiceTables } from './tables.ts'
 import {
@@ -73,6 +74,10 @@ const SWEEP_MS = 5_000
 const STORAGE_SWEEP_MS = 3_600_000
 /** Direct loads at once in a process that is to load no staged ones. */
 const DIRECT_LANES = 3
+/** Milliseconds between two looks of who loads, whether others can help with segments. */
+const CALL_MS = 500
+/** Processes that are asked to help with the segments of one upload. */
+const MOST_HELPERS = 15
 /** Milliseconds between two looks of somebody who waits. */
 const LOOK_MS = 100
 
@@ -111,7 +116,7 @@ export class JobService {
     await createTables(database)
     await createServiceTables(database)
     await this.check()
-    if (concurrency > 0) await queue.work((uploadId, signal) => this.#run(uploadId, signal), { concurrency })
+    if (concurrency > 0) await queue.work((...work) => this.#run(...work), { concurrency })
     await this.#sweep()
     const elsewhere = await this.#uploads.elsewhere()
     if (elsewhere > 0)
@@ -165,12 +170,11 @@ export class JobService {
     return this.#whileReceiving(async () => {
       try {
         const { storage } = this.#work
-        const stored = await storage.put(key, body, {
-          signal: either(signal, this.#stopping.signal),
-          mostBytes: start.mostBytes,
-        })
+        const index = new BoundaryIndex()
+        const ended = either(signal, this.#stopping.signal)
+        const stored = await storage.put(key, index.of(body), { signal: ended, mostBytes: start.mostBytes })
         const asked = await request()
-        await this.#uploads.received(uploadId, asked, stored, tableOf(asked))
+        await this.#uploads.received(uploadId, asked, { ...stored, boundaries: index.end() }, tableOf(asked))
       } catch (error) {
         await this.#undo(uploadId, key)
         throw error
@@ -343,17 +347,22 @@ export class JobService {
     return replay({ source: body, jobId: uploadId, to, signal: either(signal, this.#stopping.signal) })
   }
 
-  async #run(uploadId: string, queueSignal: AbortSignal): Promise<void> {
+  async #run(uploadId: string, queueSignal: AbortSignal, isHelper: boolean): Promise<void> {
     const own = new AbortController()
     this.#running.set(uploadId, own)
+    // Not before it is begun it is known whether others can help.
+    const call = () =>
+      this.#wake().catch((error) => this.#work.log.debug({ reason: error.message }, 'nobody is called'))
+    const calling = isHelper ? undefined : setInterval(call, CALL_MS)
     try {
-      await runJob(this.#work, uploadId, either(queueSignal, own.signal), () => undefined)
+      await (isHelper ? helpJob : runJob)(this.#work, uploadId, either(queueSignal, own.signal))
     } catch (error) {
       this.#work.log.error(
         { uploadId, reason: withoutPassword((error as Error).message) },
         'the state of a job could not be saved',
       )
     } finally {
+      clearInterval(calling)
       this.#running.delete(uploadId)
     }
     this.#options.courier.wake()
@@ -384,10 +393,12 @@ export class JobService {
     return this.#sweeping
   }
 
-  /** Queues what is unfinished and nobody alive works on. */
+  /** Queues what is unfinished and nobody alive works on, and calls others to segments that nobody has. */
   async #wake(): Promise<void> {
-    for (const { uploadId, bytes, holder } of await this.#uploads.unfinished()) {
-      if (holder === null || livesNoMore(holder)) await this.#options.queue.add(uploadId, { bytes })
+    for (const { uploadId, bytes, holder, free } of await this.#uploads.unfinished()) {
+      const isHeld = holder !== null && !livesNoMore(holder)
+      if (!isHeld || free > 0)
+        await this.#options.queue.add(uploadId, { bytes, helpers: isHeld ? Math.min(free, MOST_HELPERS) : 0 })
     }
   }
 

@@ -1,4 +1,13 @@
-import { type Database, type ErrorCode, type Job, JobStore, SluiceError, targetName, toJob } from '@sluice/engine'
+import {
+  type Boundaries,
+  type Database,
+  type ErrorCode,
+  type Job,
+  JobStore,
+  SluiceError,
+  targetName,
+  toJob,
+} from '@sluice/engine'
 import { expecting } from '../webhook/outbox.ts'
 import type { Upload, UploadProgress, UploadRequest, UploadStart, UploadState } from './upload.ts'
 
@@ -101,7 +110,7 @@ export class Uploads {
   async received(
     uploadId: string,
     request: UploadRequest,
-    { bytes, sha256 }: { bytes: number; sha256: string | null },
+    { bytes, sha256, boundaries = null }: { bytes: number; sha256: string | null; boundaries?: Boundaries | null },
     targetTable: string,
   ): Promise<void> {
     const announced = {
@@ -110,6 +119,7 @@ export class Uploads {
       targetTable,
       bytesTotal: bytes,
       sha256,
+      boundaries,
     }
     await this.#database.transact([
       {
@@ -247,12 +257,17 @@ export class Uploads {
     await this.#run('DELETE FROM sluice_uploads WHERE upload_id = $1', [uploadId])
   }
 
-  /** Staged uploads in this storage that are to be loaded, with who holds their lease, if anyone does; oldest first. */
-  async unfinished(): Promise<{ uploadId: string; bytes: number | null; holder: string | null }[]> {
+  /**
+   * Staged uploads in this storage that are to be loaded, with who holds a lease of theirs, if anyone does, and how many of their
+   * segments nobody does; oldest first.
+   */
+  async unfinished(): Promise<{ uploadId: string; bytes: number | null; holder: string | null; free: number }[]> {
     const holder = `(SELECT max(c.lease_owner) FROM ingestion_checkpoints c
       WHERE c.job_id = u.upload_id AND c.lease_expires > ${this.#database.now})`
+    const free = `(SELECT count(*) FROM ingestion_checkpoints c WHERE c.job_id = u.upload_id AND NOT c.done
+      AND coalesce(c.lease_expires <= ${this.#database.now}, TRUE))`
     const rows = await this.#run(
-      `SELECT u.upload_id, u.bytes, ${holder} AS holder ${FROM}
+      `SELECT u.upload_id, u.bytes, ${holder} AS holder, ${free} AS free ${FROM}
          WHERE u.mode = 'staged' AND j.status IN ('PENDING', 'PROCESSING') AND ${isHere('$1')} ORDER BY u.created_at LIMIT 10000`,
       [this.#storageId],
     )
@@ -260,6 +275,7 @@ export class Uploads {
       uploadId: String(row['upload_id']),
       bytes: row['bytes'] === null ? null : Number(row['bytes']),
       holder: row['holder'] === null ? null : String(row['holder']),
+      free: Number(row['free']),
     }))
   }
 

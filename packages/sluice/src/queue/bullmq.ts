@@ -1,8 +1,8 @@
 import { SluiceError } from '@sluice/engine'
-import { Queue as BullQueue, Worker } from 'bullmq'
+import { Queue as BullQueue, DelayedError, type Job, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { Queue } from './queue.ts'
+import type { Handler, Queue } from './queue.ts'
 
 /** Loads up to this size are small: some seconds of work. */
 const SMALL_BYTES = 64 * 1024 * 1024
@@ -10,8 +10,12 @@ const SMALL_BYTES = 64 * 1024 * 1024
 const PATIENCE_MS = 2_000
 /** How long a start waits for a Redis that does not answer, in ms, before it goes on without. */
 const CONNECT_MS = 5_000
+type Entry = Job<{ uploadId: string } | null>
+
 /** Without a sign of life from its worker for so long, in ms, an upload is given to another one; the lease of its job decides then. */
 const LOCK_MS = 15_000
+/** For so long, in ms, what asks another process for help is put back by one that has the upload already. */
+const ASIDE_MS = 500
 const SMALL = 'small'
 const LARGE = 'large'
 
@@ -22,8 +26,6 @@ interface BullMqOptions {
   /** Default: 15 s. */
   lockMs?: number
 }
-
-type Handler = (uploadId: string, signal: AbortSignal) => Promise<void>
 
 /**
  * A queue in Redis, for several processes. Small uploads and large ones have a queue each, and each process has lanes for both.
@@ -81,12 +83,14 @@ export class BullMqQueue implements Queue {
     }
   }
 
-  async add(uploadId: string, { bytes }: { bytes: number | null }): Promise<void> {
+  async add(uploadId: string, { bytes, helpers = 0 }: { bytes: number | null; helpers?: number }): Promise<void> {
     if (this.#closing.signal.aborted || this.#redis.status !== 'ready') return
     const queue = this.#queues[bytes !== null && bytes <= SMALL_BYTES ? SMALL : LARGE]
     try {
-      // An id that is there already is not added again.
-      await queue.add('load', null, { jobId: uploadId, attempts: 1, removeOnComplete: true, removeOnFail: true })
+      // An id that is there already is not added again. Whoever works on the upload has the first one.
+      const ids = helpers === 0 ? [uploadId] : Array.from({ length: helpers }, (_, i) => `${uploadId}.${i + 1}`)
+      const opts = { attempts: 1, removeOnComplete: true, removeOnFail: true }
+      await queue.addBulk(ids.map((jobId) => ({ name: 'load', data: { uploadId }, opts: { ...opts, jobId } })))
     } catch (error) {
       this.#tell(error as Error)
     }
@@ -122,7 +126,7 @@ export class BullMqQueue implements Queue {
     const { url, lockMs } = this.#options
     const redis = new Redis(url, { ...PERSISTENT, maxRetriesPerRequest: null })
     redis.on('error', this.#tell)
-    const worker = new Worker(name, (job) => this.#run(job.id!, handler), {
+    const worker = new Worker(name, (job: Entry, token) => this.#run(job, token, handler), {
       connection: redis,
       prefix: 'sluice',
       concurrency,
@@ -134,10 +138,18 @@ export class BullMqQueue implements Queue {
     this.#workers.push({ worker, redis })
   }
 
-  /** What a lost lock brings here again while it runs is left to who runs it. */
-  async #run(uploadId: string, handler: Handler): Promise<void> {
-    if (this.#closing.signal.aborted || this.#running.has(uploadId)) return
-    const running = handler(uploadId, this.#closing.signal)
+  /** What a lost lock brings here again while it runs is left to who runs it; what asks for another process is put back. */
+  async #run(job: Entry, token: string | undefined, handler: Handler): Promise<void> {
+    // Entries of version 0.1 have no data.
+    const uploadId = job.data?.uploadId ?? job.id!
+    const isHelper = job.id !== uploadId
+    if (this.#closing.signal.aborted) return
+    if (this.#running.has(uploadId)) {
+      if (!isHelper) return
+      await job.moveToDelayed(Date.now() + ASIDE_MS, token)
+      throw new DelayedError()
+    }
+    const running = handler(uploadId, this.#closing.signal, isHelper)
       .catch(this.#tell)
       .finally(() => this.#running.delete(uploadId))
     this.#running.set(uploadId, running)

@@ -1,4 +1,4 @@
-import type { Queue } from './queue.ts'
+import type { Handler, Queue } from './queue.ts'
 
 /** Loads up to this size are small: some seconds of work. */
 const SMALL_BYTES = 64 * 1024 * 1024
@@ -12,24 +12,24 @@ export class InProcessQueue implements Queue {
   readonly #large: string[] = []
   /** Queued or at work; what is there is not added again. */
   readonly #known = new Set<string>()
+  /** Of these, uploads that another process has begun. */
+  readonly #begun = new Set<string>()
   readonly #running = new Map<string, { large: boolean; done: Promise<void> }>()
   readonly #closing = new AbortController()
-  #handler: ((uploadId: string, signal: AbortSignal) => Promise<void>) | undefined
+  #handler: Handler | undefined
   #concurrency = 0
 
-  async add(uploadId: string, { bytes }: { bytes: number | null }): Promise<void> {
+  async add(uploadId: string, { bytes, helpers = 0 }: { bytes: number | null; helpers?: number }): Promise<void> {
     if (this.#closing.signal.aborted || this.#known.has(uploadId)) return
     this.#known.add(uploadId)
+    if (helpers > 0) this.#begun.add(uploadId)
     const lane = bytes !== null && bytes <= SMALL_BYTES ? this.#small : this.#large
     lane.push(uploadId)
     this.#next()
   }
 
   /** @param options.concurrency at least 2: a lane for small ones, and one for large ones */
-  async work(
-    handler: (uploadId: string, signal: AbortSignal) => Promise<void>,
-    { concurrency }: { concurrency: number },
-  ): Promise<void> {
+  async work(handler: Handler, { concurrency }: { concurrency: number }): Promise<void> {
     this.#handler = handler
     this.#concurrency = Math.max(2, concurrency)
     this.#next()
@@ -62,7 +62,8 @@ export class InProcessQueue implements Queue {
 
   #run(uploadId: string, large: boolean): void {
     // It may be added again while it is at its end, and then waits for its turn.
-    const done = this.#handler!(uploadId, this.#closing.signal).finally(() => {
+    const isHelper = this.#begun.delete(uploadId)
+    const done = this.#handler!(uploadId, this.#closing.signal, isHelper).finally(() => {
       this.#running.delete(uploadId)
       this.#known.delete(uploadId)
       this.#next()
