@@ -131,11 +131,12 @@ test('docs/reference/configuration.md has every variable that the code reads', (
 })
 
 test('the size of batches is told as it is', () => {
-  const source = page('packages/engine/src/load.ts')
+  const source = page('packages/engine/src/load-segment.ts')
   const [, rows] = /^const BATCH_ROWS = ([\d_]+)$/m.exec(source)!
-  const [, size] = /^const BATCH_BYTES = (\d+) \* 1024 \* 1024$/m.exec(source)!
+  const [, postgres, sqlite] =
+    /^const BATCH_BYTES = \{ postgres: (\d+) \* 1024 \* 1024, sqlite: ([\d.]+) \* 1024 \* 1024 \}$/m.exec(source)!
   for (const path of ['README.md', 'ARCHITECTURE.md', 'docs/guide.md', 'docs/decisions/0010-batch-size.md']) {
-    for (const told of [rows!.replaceAll('_', ','), `${size} MiB`]) {
+    for (const told of [rows!.replaceAll('_', ','), `${postgres} MiB`, `${sqlite} MiB`]) {
       assert.ok(page(path).includes(told), `${path} does not tell ${told}`)
     }
   }
