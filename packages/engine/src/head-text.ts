@@ -1,5 +1,6 @@
 import type { Charset } from './decode/charset.ts'
 import { charsetOf, decodeWhole } from './decode/encodings.ts'
+import { otherFormat } from './decode/other-formats.ts'
 import { type SniffedEncoding, sniffEncoding } from './decode/sniff-encoding.ts'
 import { SluiceError } from './errors.ts'
 import type { Head } from './source/source.ts'
@@ -14,7 +15,7 @@ export interface HeadText {
  * Decodes the first bytes of a source.
  * @param given the encoding, where it is known; `utf-16`: whichever of the two it is
  * @param notice told when the encoding is not given and the bytes are not all UTF-8
- * @throws SluiceError SLUICE_DIALECT for an encoding that there is not, or that the byte order mark contradicts
+ * @throws SluiceError SLUICE_DIALECT for what is no text, such as .xlsx, and an encoding that there is not, or that the byte order mark contradicts
  */
 export function headText(
   { bytes, complete }: Head,
@@ -22,6 +23,8 @@ export function headText(
   name: string,
   notice?: (message: string) => void,
 ): HeadText {
+  const other = otherFormat(bytes)
+  if (other) throw new SluiceError('SLUICE_DIALECT', `${name} is ${other.what}, no text: ${other.advice}`)
   const sniffed = sniffEncoding(bytes, complete)
   const charset = charsetOf(chosen(given, sniffed))
   if (sniffed.marked && sniffed.name !== charset.name) {

@@ -158,6 +158,16 @@ test('bytes that mean nothing reject their record, keep its bytes, and replay co
   assert.deepEqual(await query('SELECT name FROM t ORDER BY id'), [{ name: 'Zoë' }, { name: 'né' }, { name: 'c' }])
 })
 
+test('what holds no text is refused by its name', async (t) => {
+  const { run } = folderFor(t)
+  const sheet = Buffer.concat([Buffer.from('504b030414000600', 'hex'), Buffer.alloc(50, 0x20)])
+  await assert.rejects(run(Readable.from([sheet])), {
+    code: 'SLUICE_DIALECT',
+    message: /a ZIP archive.*save the sheet as CSV/,
+  })
+  await assert.rejects(run(Readable.from([Buffer.from('%PDF-1.7\n')])), { code: 'SLUICE_DIALECT', message: /PDF/ })
+})
+
 test('what is not UTF-8 is told and never guessed', async (t) => {
   const { run } = folderFor(t)
   const notices: string[] = []

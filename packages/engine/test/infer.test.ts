@@ -17,7 +17,7 @@ function inferred(
   delimiter = ',',
 ): { field: Omit<Field, 'name'>; because: string } {
   const records = cells.map((cell) => [typeof cell === 'string' ? plain(cell) : cell])
-  const { schema, evidence } = inferSchema(['c'], records, nullWords, delimiter)
+  const { schema, evidence } = inferSchema(['c', 'd'], records, nullWords, delimiter)
   const { name: _, ...field } = schema.fields[0]!
   return { field, because: evidence[0]!.because }
 }
@@ -129,6 +129,14 @@ for (const [cells, field] of LOCAL) {
 test('between commas 1,5 may be two numbers, 1,234.56 is one', () => {
   assert.deepEqual(inferred(['1,5', '2,25']).field, { type: 'string' })
   assert.deepEqual(inferred(['1,234.56']).field, grouped(',', '.'))
+})
+
+test('a name with a comma, or a column alone, leaves open what separates the cells', () => {
+  const records = [[plain('1,5'), plain('2')]]
+  const types = (header: string[]) => inferSchema(header, records, [''], ';').schema.fields.map(({ type }) => type)
+  assert.deepEqual(types(['a,b', 'c']), ['string', 'integer'])
+  assert.deepEqual(types(['a', 'c']), ['number', 'integer'])
+  assert.deepEqual(types(['a']), ['string'])
 })
 
 test('the evidence tells that a mark can be either', () => {

@@ -161,7 +161,17 @@ const FILES: Polluted[] = [
   {
     what: 'decimal commas',
     text: lines(['id;price', '1;1,50', '2;2,25']),
-    table: ['id|price', '1|1,50', '2|2,25'],
+    table: ['id|price', '1|1.5', '2|2.25'],
+  },
+  {
+    what: 'commas that may be decimal ones or not',
+    text: lines(['id;price;list', '1;1,500;1,2,3', '2;2,250;4,5']),
+    table: ['id|price|list', '1|1,500|1,2,3', '2|2,250|4,5'],
+  },
+  {
+    what: 'line ends of all kinds',
+    text: 'id,name\r\n1,a\r2,b\n3,"c\rd"\n4,e',
+    table: ['id|name', '1|a', '2|b', '3|c\rd', '4|e'],
   },
   {
     what: 'leading zeros, telephone numbers, days and months',

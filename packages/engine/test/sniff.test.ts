@@ -38,6 +38,9 @@ const CASES: [what: string, text: string, differs: Partial<Dialect>][] = [
   ['CR, with LF in quotes', 'a,b\r"1\n",2\r"3\n4",4', { lineEnd: 'cr' }],
   ['CR and LF', 'a,b\r1,2\r3,4\n5,6\n', { lineEnd: 'any' }],
   ['CR in a cell', 'a,b\n1,x\ry\n3,4\n', {}],
+  ['CR, LF and CRLF', 'a,b\r\n1,2\r3,4\n5,6\r\n7,8\r', { lineEnd: 'any' }],
+  ['LFCR', 'a,b\n\r1,x\n\r2,y\n\r', { lineEnd: 'any' }],
+  ['CR in quotes', 'a,b\r\n1,"x\ry"\r\n', {}],
   ['CRCRLF', 'a,b\r\r\n1,2\r\r\n', {}],
   ['comments', '# a note\n# another, longer\na,b\n1,2\n', { comment: '#' }],
   ['a hash in the header', '#id,name\n1,x\n', {}],
@@ -48,6 +51,9 @@ const CASES: [what: string, text: string, differs: Partial<Dialect>][] = [
   ['no header: values found again', 'Berlin,a\nParis,b\nBerlin,c\nBerlin,d\n', { header: false }],
   ['a header that comes again, where files were joined', 'city,name\nParis,x\ncity,name\nRome,y\n', {}],
   ['a header with one number', '2024,name,x\n1,Ann,5\n', {}],
+  ['a record alone that has values', '1,Ann,2024-01-01\n', { header: false }],
+  ['years for names', 'country,2019,2020\nDE,1,2\nFR,3,4\n', {}],
+  ['years above years', 'x,2019\ny,2020\nz,2021\n', { header: false }],
   ['all text', 'city,name\nParis,x\nRome,y\n', {}],
   ['a blank first header', ',a,b\n0,1,2\n1,2,3', {}],
   ['a delimiter at the end of the records', 'a,b,c\n1,2,3,\n4,5,6,\n', { trailingDelimiter: true }],
@@ -92,6 +98,12 @@ test("Excel's first line names the delimiter and is passed over", () => {
   }
   assert.equal(sniffed('sep=;\na;b\n', { delimiter: ',' }).dialect.delimiter, ',')
   assert.equal(sniffed('sep=a\nx,y\n1,2\n').start.byte, 0)
+})
+
+test('what is likely and no more is told to be so', () => {
+  for (const text of ['a,2019\nx,1\n', '1,2\n', 'a,b\n', 'sep=;\na,b\n1,2\n3,4\n'])
+    assert.equal(sniffed(text).sure, false, text)
+  assert.equal(sniffed('sep=;\na\n1\n2\n').sure, true)
 })
 
 test('what is given is taken as it is', () => {

@@ -65,18 +65,40 @@ export function sniff(sample: Uint8Array, complete: boolean, given: Partial<Dial
     const possible = candidates.filter((dialect) => faultOf(dialect) === undefined)
     if (possible.length === 0)
       throw new SluiceError('SLUICE_DIALECT', `The dialect cannot be used: ${faultOf(candidates[0]!)}`)
-    return possible.map((dialect) => settleQuotes(read, dialect, fixed))
+    return possible.map((dialect) => settleQuotes(read, dialect, fixed, bytes))
   }
   const known = fixed.delimiter ?? separator
-  const readings = readWith(known === undefined ? DELIMITERS : [known])
+  const readings = readWith(known === undefined ? likely(DELIMITERS, bytes) : [known])
   let best = readings.reduce(better)
   const rivals = readings.filter((one) => one.dialect.delimiter !== best.dialect.delimiter && one.width > 1)
   if (known === undefined) {
     refuseTie(best, rivals)
     best = longer(best, readings, readWith, bytes)
-    if (best.width < 2) best = readWith(RARE_DELIMITERS).filter(isPlain).reduce(better, best)
+    if (best.width < 2) best = readWith(likely(RARE_DELIMITERS, bytes)).filter(isPlain).reduce(better, best)
+  } else if (separator !== undefined && best.width < 2) {
+    // The line may be wrong about what is below it.
+    rivals.push(
+      ...readWith(likely(DELIMITERS, bytes).filter((one) => one !== separator)).filter(({ width }) => width > 1),
+    )
   }
+  if (fixed.lineEnd === undefined) best = withReturns(best, read)
   return describe(best, { start, fixed, separator, clear: rivals.every(({ score }) => score < 0.7 * best.score) })
+}
+
+/** The reading with a lone CR as a line end too, where one stands in an unquoted cell, and where that explains as much. */
+function withReturns(best: Reading, read: Read): Reading {
+  const { dialect, width, share, faults, records } = best
+  const isLone = records.some(({ cells }) => cells.some(({ quoted, text }) => !quoted && text.includes('\r')))
+  if (dialect.lineEnd !== 'lf' || width < 2 || !isLone) return best
+  const any = read({ ...dialect, lineEnd: 'any' })
+  return any.width === width && any.faults <= faults && any.share >= share ? any : best
+}
+
+/** The delimiters that stand in the sample, and one that does not, for all of those: they make the same single column. */
+function likely(delimiters: readonly string[], bytes: Uint8Array): string[] {
+  const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
+  const absent = delimiters.find((one) => !text.includes(one))
+  return delimiters.filter((one) => one === absent || text.includes(one))
 }
 
 const better = (one: Reading, other: Reading): Reading => (other.score > one.score ? other : one)
@@ -214,23 +236,23 @@ function faultOf(dialect: Dialect): string | undefined {
   return undefined
 }
 
-const HASH = 0x23
+const [HASH, APOSTROPHE, BACKSLASH] = [0x23, 0x27, 0x5c]
 
 type Read = (dialect: Dialect) => Reading
 
 /** The quote and escape under which the sample reads best; what the user gave stays. */
-function settleQuotes(read: Read, dialect: Dialect, fixed: Partial<Dialect>): Reading {
+function settleQuotes(read: Read, dialect: Dialect, fixed: Partial<Dialect>, bytes: Uint8Array): Reading {
   let best = read(dialect)
   if (fixed.quote === undefined && best.quotedCells === 0) {
     const apostrophe = { ...dialect, quote: "'" }
-    const single = faultOf(apostrophe) ? undefined : read(apostrophe)
+    const single = faultOf(apostrophe) || !bytes.includes(APOSTROPHE) ? undefined : read(apostrophe)
     if (single && single.quotedCells > 1 && single.faults === 0 && single.share >= best.share) best = single
     else if (best.faults >= QUOTELESS.records && best.faults >= QUOTELESS.share * best.records.length) {
       best = read({ ...dialect, quote: null })
     }
   }
   const backslash = { ...best.dialect, escape: '\\' }
-  if (fixed.escape === undefined && best.quotedCells > 0 && !faultOf(backslash)) {
+  if (fixed.escape === undefined && best.quotedCells > 0 && bytes.includes(BACKSLASH) && !faultOf(backslash)) {
     const escaped = read(backslash)
     const isNoWorse = escaped.faults <= best.faults && escaped.share >= best.share
     if (isNoWorse && (escaped.faults < best.faults || escaped.share > best.share)) best = escaped

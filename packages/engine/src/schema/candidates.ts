@@ -18,6 +18,13 @@ const TIMESTAMP = /^\S{10}[T ]\d\d:\S+$/
 const zoned = (kind: 'wall' | 'instant') => (text: string) =>
   TIMESTAMP.test(text) && !text.endsWith('z') && timestampKind(text) === kind
 
+export const INTEGER: Candidate = {
+  name: 'integer',
+  field: { type: 'integer' },
+  keeps: (text) => DIGITS.test(text) && fitsInteger(text, 8),
+}
+export const NUMBER: Candidate = { name: 'number', field: { type: 'number' }, keeps: isPlainNumber }
+
 /** What separates groups of three digits in some country. `field` can have one byte, so that a no-break space makes text. */
 const GROUPS = ['.', ',', ' ', "'"]
 
@@ -66,8 +73,8 @@ export const CANDIDATES: readonly Candidate[] = [
     field: { type: 'boolean', trueValues: ['TRUE'], falseValues: ['FALSE'] },
     keeps: words('TRUE', 'FALSE'),
   },
-  { name: 'integer', field: { type: 'integer' }, keeps: (text) => DIGITS.test(text) && fitsInteger(text, 8) },
-  { name: 'number', field: { type: 'number' }, keeps: isPlainNumber },
+  INTEGER,
+  NUMBER,
   { name: 'date', field: { type: 'date' }, keeps: isDate },
   { name: 'instant', field: { type: 'datetime', timezone: true }, keeps: zoned('instant') },
   { name: 'datetime without a zone', field: { type: 'datetime', timezone: false }, keeps: zoned('wall') },

@@ -1,4 +1,4 @@
-import { CANDIDATES, type Candidate } from './candidates.ts'
+import { CANDIDATES, type Candidate, INTEGER, NUMBER } from './candidates.ts'
 import { show } from './read-json.ts'
 import type { TableSchema } from './table-schema.ts'
 
@@ -32,6 +32,8 @@ interface Column {
   nulls: number
   samples: string[]
   possible: readonly Candidate[]
+  /** What the first of them keeps, the others keep too. */
+  nested: boolean
   /** Those of them that some value proves. */
   proven: Set<Candidate>
   /** The value that ended the last candidates, and them. */
@@ -55,15 +57,13 @@ export function inferSchema(
   nullWords: readonly string[] = [''],
   delimiter = ',',
 ): { schema: TableSchema; evidence: ColumnEvidence[] } {
-  const candidates = CANDIDATES.filter(
-    ({ field: { decimalChar, groupChar } }) => groupChar || decimalChar !== delimiter,
-  )
   const columns = header.map<Column>((name) => ({
     name: name.trim(),
     values: 0,
     nulls: 0,
     samples: [],
-    possible: candidates,
+    possible: CANDIDATES.filter((one) => isOpen(one, name, header.length > 1 ? delimiter : ',')),
+    nested: false,
     proven: new Set(),
   }))
   let record = 0
@@ -90,7 +90,7 @@ function narrow(column: Column, text: string, record: number): void {
   column.values++
   const sample = text.slice(0, SAMPLE_LENGTH)
   if (column.samples.length < SAMPLES && !column.samples.includes(sample)) column.samples.push(sample)
-  if (column.possible.length === 0) return
+  if (column.possible.length === 0 || (column.nested && column.possible[0]!.keeps(text))) return
   const left = column.possible.filter(({ keeps }) => keeps(text))
   for (const candidate of left) if (candidate.proves?.(text)) column.proven.add(candidate)
   const fallen = column.possible.filter((one) => !left.includes(one) && isLikely(column, one))
@@ -99,6 +99,15 @@ function narrow(column: Column, text: string, record: number): void {
     column.end = { text, record, candidates: column.values > 1 ? fallen : [] }
   }
   column.possible = left
+  const [first, ...others] = left
+  column.nested = first !== undefined && (first === INTEGER || others.every((one) => isWider(one, first)))
+}
+
+const isWider = ({ field }: Candidate, than: Candidate) => than === NUMBER && field.decimalChar === '.'
+
+/** A comma that separates the cells, or might do so where there is but one or where a name has it too, is no decimal comma. */
+function isOpen({ field: { decimalChar, groupChar } }: Candidate, name: string, delimiter: string): boolean {
+  return decimalChar !== ',' || groupChar !== undefined || (delimiter !== ',' && !name.includes(','))
 }
 
 const isLikely = ({ proven }: Column, candidate: Candidate) => !candidate.proves || proven.has(candidate)

@@ -9,6 +9,8 @@ export function fitsInteger(text: string, bytes: 2 | 4 | 8): boolean {
   // 20 characters hold every int8 without leading zeros: BigInt never sees a cell of megabytes.
   const digits = text.replace(/^([+-]?)0+(?=\d)/, '$1')
   if (!/^[+-]?\d+$/.test(digits) || digits.length > 20) return false
+  // 15 digits are a number without a loss, and most have no more.
+  if (bytes === 8 && digits.length <= 15) return true
   const value = BigInt(digits.replace('+', ''))
   const shift = BigInt(64 - bytes * 8)
   return value <= INT8_MAX >> shift && value >= -(INT8_MAX >> shift) - 1n
@@ -29,10 +31,13 @@ export function isPlainNumber(text: string): boolean {
 
 /** `YYYY-MM-DD`, a day that exists in the years 0001 to 9999. */
 export function isDate(text: string): boolean {
-  if (!/^\d{4}-\d\d-\d\d$/.test(text) || text.startsWith('0000')) return false
-  const time = Date.parse(`${text}T00:00:00Z`)
-  // Date.parse takes 2023-02-31 for 2023-03-03.
-  return !Number.isNaN(time) && new Date(time).toISOString().startsWith(text)
+  if (!/^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])$/.test(text) || text.startsWith('0000')) return false
+  const day = Number(text.slice(8))
+  // The day before the first of the next month. Only these need an object of their own, which takes 1 µs.
+  return (
+    day <= 28 ||
+    day <= new Date(Date.UTC(2000 + (Number(text.slice(0, 4)) % 400), Number(text.slice(5, 7)), 0)).getUTCDate()
+  )
 }
 
 /** `HH:MM[:SS[.f]]`, no finer than microseconds. */
