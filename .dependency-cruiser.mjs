@@ -113,6 +113,13 @@ export default {
       to: { path: `${SLUICE}(queue|storage|jobs/store)/`, dependencyTypesNot: ['type-only'] },
     },
     {
+      name: 'acceptance-by-the-surface',
+      comment: 'What is accepted is what users get: the command, HTTP, and what @sluice/engine exports.',
+      severity: 'error',
+      from: { path: '^accept/' },
+      to: { path: '^packages/[^/]+/(src|bin)/', pathNot: `${ENGINE}index\\.ts$` },
+    },
+    {
       name: 'no-barrels',
       comment: 'An index.ts inside a package hides who uses what, and loads everything to get one thing.',
       severity: 'error',
@@ -131,7 +138,7 @@ export default {
       comment: 'What ships must not depend on what does not.',
       severity: 'error',
       from: { path: '^packages/[^/]+/(src|bin)/' },
-      to: { path: '^(packages/[^/]+/test|bench|scripts)/' },
+      to: { path: '^(packages/[^/]+/test|bench|scripts|accept)/' },
     },
     {
       name: 'no-dev-dependencies-in-src',
