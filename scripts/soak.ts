@@ -12,7 +12,6 @@ import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { parseArgs } from 'node:util'
 import { openDatabase } from '@sluice/engine'
-import { Redis } from 'ioredis'
 import { startPostgres } from '../packages/engine/test/support/postgres.ts'
 import { startRedis } from '../packages/sluice/test/redis.ts'
 import { SoakClient } from './soak-client.ts'
@@ -51,7 +50,6 @@ const postgres = await startPostgres([])
 const redis = await startRedis()
 const swift = flags.s3 ? await startSwift() : undefined
 const database = await openDatabase(postgres.url)
-const redisClient = new Redis(redis.url)
 const env: Record<string, string> = {
   PATH: process.env.PATH ?? '',
   HOME: process.env.HOME ?? '',
@@ -101,7 +99,6 @@ try {
   failed = (await isWrong()) || failed
 } finally {
   for (const child of processes) child.kill('SIGKILL')
-  redisClient.disconnect()
   await database.close()
   await swift?.stop()
   await redis[Symbol.asyncDispose]()
@@ -177,7 +174,7 @@ async function sample(): Promise<Sample> {
     connections: Number(connections!.n),
     temporary: filesBelow(env['SLUICE_TMP_DIR']!),
     objects: bucket ? await bucket.count() : filesBelow(env['SLUICE_DATA_DIR']!),
-    keys: await redisClient.dbsize(),
+    keys: await redis.size(),
   }
 }
 

@@ -4,7 +4,7 @@
  */
 import assert from 'node:assert/strict'
 import { spawn, spawnSync } from 'node:child_process'
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
+import { cpSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { basename, join } from 'node:path'
 
@@ -15,6 +15,7 @@ const RECORDS = 1_000
 const temp = mkdtempSync(join(tmpdir(), 'sluice-pack-'))
 try {
   const tarballs = pack(join(temp, 'repository'))
+  engineAlone(join(temp, 'alone'), tarballs[0]!)
   const app = join(temp, 'app')
   install(app, tarballs)
   loadThroughLibrary(app)
@@ -51,6 +52,19 @@ function pack(copy: string): string[] {
     if (name === 'engine') assert.ok(paths.includes('kernel/kernel.wasm'), 'the kernel is published')
     return join(temp, packed.filename)
   })
+}
+
+/** Who embeds the engine installs no server. */
+function engineAlone(folder: string, tarball: string): void {
+  mkdirSync(folder)
+  writeFileSync(join(folder, 'package.json'), JSON.stringify({ private: true, type: 'module' }))
+  run(folder, 'npm', 'install', '--no-audit', '--no-fund', tarball)
+  const names = readdirSync(join(folder, 'node_modules'))
+  assert.deepEqual(
+    names.filter((name) => ['fastify', 'bullmq', 'ioredis', 'socket.io', '@aws-sdk', '@tus', 'node'].includes(name)),
+    [],
+  )
+  console.log(`the engine alone: ${names.length} packages and scopes`)
 }
 
 function install(app: string, tarballs: string[]): void {

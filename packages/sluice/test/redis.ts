@@ -10,6 +10,8 @@ import { freePort } from '../../engine/test/support/postgres.ts'
 export interface RedisServer extends AsyncDisposable {
   url: string
   port: number
+  /** How many keys there are. */
+  size(): Promise<number>
 }
 
 /**
@@ -31,6 +33,14 @@ export async function startRedis(settings: string[] = [], port?: number): Promis
   return {
     url,
     port: chosen,
+    async size() {
+      const client = new Redis(url)
+      try {
+        return await client.dbsize()
+      } finally {
+        client.disconnect()
+      }
+    },
     async [Symbol.asyncDispose]() {
       const ended = once(watched, 'exit')
       watched.stdin.end()
