@@ -26,7 +26,7 @@ export function sniffEncoding(sample: Uint8Array, complete: boolean): SniffedEnc
   if (mark.startsWith('feff')) return { name: 'utf-16be', marked: true }
   const units = Math.min(sample.length, LOOKED_AT) >> 1
   const nuls = [0, 0]
-  for (let at = 0; at < 2 * units; at++) if (sample[at] === 0) nuls[at % 2]!++
+  for (let at = sample.indexOf(0); at >= 0 && at < 2 * units; at = sample.indexOf(0, at + 1)) nuls[at % 2]!++
   const [even, odd] = nuls as [number, number]
   const oddByte = notUtf8(sample, complete)
   const share = oddByte === undefined ? SHARE.possible : SHARE.odd

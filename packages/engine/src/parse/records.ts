@@ -219,6 +219,7 @@ class RecordReader {
         at = field.next
       }
       // From here to the field's end there is nothing in a quoted field, and all of an unquoted one.
+      if (!quoted) at = this.#behindPlain(at, limit)
       let lineEnd = this.#lineEndAt(at)
       while (lineEnd === 0 && at < this.#bytes.length) {
         if (at >= limit) return fail('record-too-large', at, line)
@@ -237,6 +238,17 @@ class RecordReader {
       at += this.#delimiter.length
       if (at > limit) return fail('record-too-large', at, line)
     }
+  }
+
+  /** Behind the bytes that can neither end an unquoted field nor be too many. Most are such. */
+  #behindPlain(from: number, limit: number): number {
+    const [bytes, delimiter, end] = [this.#bytes, this.#delimiter[0], Math.min(this.#bytes.length, limit)]
+    let at = from
+    for (; at < end; at++) {
+      const byte = bytes[at]
+      if (byte === delimiter || byte === LF || byte === CR) break
+    }
+    return at
   }
 
   /** Reads from an opening quote to behind the closing one: the pieces of the value, or what is wrong. */
