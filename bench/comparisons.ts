@@ -1,13 +1,14 @@
 import { join } from 'node:path'
 import type { Postgres } from './postgres.ts'
-import { ndjsonSample, type Sample, sample, WORK } from './sample.ts'
+import { hashedSample, ndjsonSample, type Sample, sample, twinSample, WORK } from './sample.ts'
 import type { Subject } from './subject.ts'
 import { nodeProgram, timedProgram } from './subjects/node-program.ts'
 import { pgloader } from './subjects/pgloader.ts'
-import { psql } from './subjects/psql.ts'
+import { psql, psqlOnConflict } from './subjects/psql.ts'
 import { sluice } from './subjects/sluice.ts'
-import { sqlite3 } from './subjects/sqlite3.ts'
-import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+import { sluiceByContent } from './subjects/sluice-by-content.ts'
+import { sqlite3, sqlite3Unique } from './subjects/sqlite3.ts'
+import { dedupeTarget, newSqliteTarget, postgresTarget, sqliteTarget, type Target } from './targets.ts'
 
 /** Subjects that do the same work, measured in turn; the first one is ours. */
 export interface Comparison {
@@ -73,6 +74,39 @@ export const COMPARISONS: Record<string, (records: number, server: Postgres) => 
         () => nodeProgram('readline | JSON.parse | COPY', 'json-parse-copy.ts', file.path, server.url),
       ],
       floors: { 'readline | JSON.parse | COPY': 3 },
+    }
+  },
+  dedupe(records, server) {
+    const file = twinSample(records)
+    return {
+      title: 'Told apart by content, 1 % of it twice: PostgreSQL, a new table',
+      sample: file,
+      target: dedupeTarget(server, 0),
+      subjects: [() => sluiceByContent(file, server.url), () => psqlOnConflict(file, server.url)],
+      floors: { 'psql \\copy + ON CONFLICT': 3 },
+    }
+  },
+  'dedupe-existing'(records, server) {
+    const file = twinSample(records)
+    return {
+      title: 'Told apart by content, 1 % of it twice: PostgreSQL, a table with half as many rows',
+      sample: file,
+      target: dedupeTarget(server, Math.round(records / 2)),
+      subjects: [() => sluiceByContent(file, server.url), () => psqlOnConflict(file, server.url)],
+      floors: { 'psql \\copy + ON CONFLICT': 1.3 },
+    }
+  },
+  async 'dedupe-sqlite'(records) {
+    const file = twinSample(records)
+    const hashed = await hashedSample(file)
+    const path = join(WORK, 'customers.db')
+    const target = newSqliteTarget(path)
+    return {
+      title: 'Told apart by content, 1 % of it twice: SQLite, a new table',
+      sample: file,
+      target,
+      subjects: [() => sluiceByContent(file, target.url), () => sqlite3Unique(hashed, path)],
+      floors: { 'sqlite3 .import, unique': 1.5 },
     }
   },
   'sqlite-key'(records) {

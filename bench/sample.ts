@@ -1,11 +1,15 @@
 /** The files that are loaded: what `sluice generate` writes, kept between runs because writing 1 GB takes a while. */
 import { execFileSync, spawnSync } from 'node:child_process'
+import { hash } from 'node:crypto'
 import {
+  appendFileSync,
   closeSync,
+  copyFileSync,
   createReadStream,
   existsSync,
   mkdirSync,
   openSync,
+  readFileSync,
   renameSync,
   statSync,
   writeFileSync,
@@ -25,7 +29,7 @@ export interface Sample {
   bytes: number
   /** Records in the file. */
   records: number
-  /** Records that have to be rejected. */
+  /** Records that must not be in the table: those that have to be rejected, or come twice. */
   bad: number
 }
 
@@ -37,6 +41,44 @@ export function sample(records: number, badPercent = 0): Sample {
   writeFileSync(schema, execFileSync(process.execPath, [SLUICE, 'generate', '--schema']))
   if (!existsSync(path)) generate(path, records, badPercent)
   return { path, schema, bytes: statSync(path).size, records, bad: Math.round((records * badPercent) / 100) }
+}
+
+/** A sample of which the first hundredth of the records comes again at the end, byte by byte, and its schema without a key. */
+export function twinSample(records: number): Sample {
+  const twins = Math.round(records / 100)
+  const [whole, again] = [sample(records - twins), sample(twins)]
+  const path = join(WORK, `customers-${records}-twins.csv`)
+  if (!existsSync(path)) {
+    const unfinished = `${path}.part`
+    copyFileSync(whole.path, unfinished)
+    // Whatever their number is, samples begin with the same header and the same records.
+    const text = readFileSync(again.path)
+    appendFileSync(unfinished, text.subarray(text.indexOf('\n') + 1))
+    renameSync(unfinished, path)
+  }
+  // By their content, and by nothing else.
+  const schema = join(WORK, 'customers-keyless.schema.json')
+  const { primaryKey: _, ...keyless } = JSON.parse(readFileSync(whole.schema, 'utf8'))
+  writeFileSync(schema, JSON.stringify(keyless))
+  return { path, schema, bytes: statSync(path).size, records, bad: twins }
+}
+
+/** A sample with a column before the others that holds the SHA-256 of their bytes. */
+export async function hashedSample(plain: Sample): Promise<Sample> {
+  const path = plain.path.replace('.csv', '-hashed.csv')
+  if (!existsSync(path)) {
+    const unfinished = `${path}.part`
+    const file = openSync(unfinished, 'w')
+    let isHeader = true
+    for await (const { raw } of createReadStream(plain.path).pipe(parse({ raw: true }))) {
+      const line = (raw as string).replace(/^\n/, '')
+      writeSync(file, `${isHeader ? 'content_hash' : hash('sha256', line)},${line.replace(/\n$/, '')}\n`)
+      isHeader = false
+    }
+    closeSync(file)
+    renameSync(unfinished, path)
+  }
+  return { ...plain, path, bytes: statSync(path).size }
 }
 
 /** The same sample as NDJSON: id and amount as numbers, the rest as strings. */

@@ -1,6 +1,7 @@
 import { rmSync } from 'node:fs'
 import { DatabaseSync } from 'node:sqlite'
 import type { Postgres } from './postgres.ts'
+import { CUSTOMERS_BY_CONTENT } from './subjects/psql.ts'
 
 /** What is filled: emptied before each run, counted after it. */
 export interface Target {
@@ -34,6 +35,32 @@ export function postgresTarget(server: Postgres, key: string): Target {
   }
 }
 
+/** Where `customers` is to be made by whoever loads, or, with `rows`, has so many of others, told apart by content. */
+export function dedupeTarget(server: Postgres, rows: number): Target {
+  return {
+    url: server.url,
+    async reset() {
+      await server.sql('drop schema public cascade')
+      await server.sql('create schema public')
+      if (rows > 0) {
+        await server.sql(CUSTOMERS_BY_CONTENT)
+        await server.sql(
+          `insert into customers (content_hash, note) select encode(sha256(i::text::bytea), 'hex'), 'a row of others' from generate_series(1, ${rows}) i`,
+        )
+        await server.sql('vacuum analyze customers')
+      }
+      await server.sql('checkpoint')
+    },
+    count: async () => Number((await server.sql('select count(id) from customers'))[0]?.count),
+    cpuSeconds: server.cpuSeconds,
+  }
+}
+
+/** A SQLite file that is made by whoever loads. */
+export function newSqliteTarget(path: string): Target {
+  return { ...sqliteTarget(path, ''), reset: async () => removeSqlite(path) }
+}
+
 /** `customers` in a new SQLite file with SQLite's own settings. `key`: such as `primary key`. */
 export function sqliteTarget(path: string, key: string): Target {
   const columns =
@@ -42,7 +69,7 @@ export function sqliteTarget(path: string, key: string): Target {
   return {
     url: `sqlite:${path}`,
     async reset() {
-      for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true })
+      removeSqlite(path)
       using database = new DatabaseSync(path)
       database.exec(`create table customers (${columns})`)
     },
@@ -52,4 +79,8 @@ export function sqliteTarget(path: string, key: string): Target {
     },
     cpuSeconds: null,
   }
+}
+
+function removeSqlite(path: string): void {
+  for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true })
 }

@@ -2,6 +2,7 @@ import { judge } from './budget.ts'
 import { charsetOf, UTF_8 } from './decode/encodings.ts'
 import { Transcoder } from './decode/transcode.ts'
 import { Translation } from './decode/translation.ts'
+import type { Repeats } from './dedupe/repeats.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import type { SourceHead } from './head.ts'
@@ -39,7 +40,7 @@ const FIRST_BATCH_ROWS = 4_096
  * of objects each until they are committed, in SQLite in two threads. With every second of 300,000 rows refused by a CHECK, batches
  * of 50,000 took 277 MB in SQLite, and 145 MB with this; PostgreSQL then takes 150 MB.
  */
-const REJECTS_A_BATCH = 1_000
+const REJECTS_A_BATCH = 2_000
 /** A batch waits no longer than this for more, in ms, so that a slow source shows and drains soon. */
 const LINGER_MS = 1_000
 
@@ -52,6 +53,8 @@ export interface Run {
   meter: Meter
   rejectFile: RejectFile | undefined
   staging: Staging | undefined
+  /** Told of the content of every record, where that is asked for. */
+  repeats: Repeats | undefined
   notice: (message: string) => void
   /** Tries again what may be tried again. */
   patiently: <T>(work: () => Promise<T>) => Promise<T>
@@ -75,7 +78,7 @@ export interface Part {
  * @returns where the part ends
  */
 export async function loadSegment(run: Run, part: Part, committer: Committer): Promise<Position> {
-  const { options, database, prepared, meter, rejectFile, staging } = run
+  const { options, database, prepared, meter, rejectFile, staging, repeats } = run
   const { source, head, segment, from, to, known } = part
   const { signal, write = 'copy', maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
   const isDivided = prepared.checkpoints.length > run.sources.length
@@ -97,6 +100,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
     maxRecordBytes,
     position: from,
     begun: from.byte > head.start.byte,
+    onDigest: repeats && ((digest: string) => repeats.note(digest)),
   }
   const parser = options.map ? new MappedParser({ ...parsing, map: options.map }) : new Parser(parsing)
   let batchRows = Math.min(mostRows, FIRST_BATCH_ROWS)

@@ -1,4 +1,5 @@
 import { judge } from './budget.ts'
+import { Repeats } from './dedupe/repeats.ts'
 import { traceJob } from './diagnostics.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
@@ -19,6 +20,7 @@ import type { Source } from './source/source.ts'
 import { underLease } from './under-lease.ts'
 import { storedAt, unpacked } from './unpack.ts'
 import type { Database } from './write/database.ts'
+import { LateIndex } from './write/late-index.ts'
 import { openDatabase } from './write/open.ts'
 import { retry } from './write/retry.ts'
 import { Staging } from './write/staging.ts'
@@ -80,8 +82,11 @@ async function runJob(
   const staging = isStaged({ atomic, mode })
     ? new Staging(database, prepared.table, prepared.target, job.jobId, mode)
     : undefined
+  const { lateKey } = prepared.target
+  // Digests do not come by where a hook makes the rows.
+  const repeats = lateKey && !options.map ? new Repeats(job.bytesTotal, options.expectedRows) : undefined
   const meter = new Meter(job, options.onProgress)
-  const run = { options, sources, database, prepared, meter, rejectFile, staging, notice, patiently }
+  const run = { options, sources, database, prepared, meter, rejectFile, staging, repeats, notice, patiently }
   if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
   // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.
   const writeRejects = async () => {
@@ -98,14 +103,17 @@ async function runJob(
   }
   // Where every segment was done before, whoever did the last one did not get to say so.
   await patiently(() => store.complete(job.jobId))
-  meter.report(true)
-  return await patiently(async () => meter.receipt((await store.read(job.jobId))!, await store.rejectCounts(job.jobId)))
+  const done = (await patiently(() => store.read(job.jobId)))!
+  meter.settle(done)
+  return await patiently(async () => meter.receipt(done, await store.rejectCounts(job.jobId)))
 }
 
 /** One source after the other, each in one segment. */
 async function loadSources(run: Run): Promise<void> {
-  const { options, sources, database, prepared, meter, staging, patiently } = run
+  const { options, sources, database, prepared, meter, staging, repeats, patiently } = run
   const { job, store, checkpoints, settings } = prepared
+  const { lateKey } = prepared.target
+  const lateIndex = lateKey && new LateIndex(database, prepared.table, lateKey[0]!, () => repeats?.keys)
   // Records are counted through all the sources of a job.
   let records = 0
   for (const [segment, source] of sources.entries()) {
@@ -137,6 +145,7 @@ async function loadSources(run: Run): Promise<void> {
       if (sha256 !== undefined) await patiently(() => store.noteSha256(job.jobId, sha256))
       failpoint('before-finish')
       if (staging && isLast) await committer.publish(staging, bytes)
+      else if (lateIndex && isLast) await committer.publish(lateIndex, bytes)
       else await committer.finish(bytes)
       failpoint('after-finish')
     })

@@ -86,6 +86,12 @@ export class Meter {
     return this.#bytesBefore
   }
 
+  /** The job is complete, and its row has the last word. */
+  settle({ recordsRead, inserted, updated, unchanged, duplicates, rejected }: Job): void {
+    Object.assign(this.#counters, { recordsRead, inserted, updated, unchanged, duplicates, rejected })
+    this.report(true)
+  }
+
   report(always: boolean): void {
     const now = performance.now()
     if (!this.#report || (!always && now - this.#reported < REPORT_MS)) return

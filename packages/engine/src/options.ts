@@ -55,6 +55,11 @@ export interface LoadOptions {
    * Default: `none`.
    */
   dedupe?: 'none' | 'key' | 'content'
+  /**
+   * Records that `dedupe: 'content'` is to expect. A Bloom filter of that size, 131 MB for 100,000,000, tells which of them may come twice; of more
+   * records it tells less, which costs time and nothing else. Default: by the size of the source.
+   */
+  expectedRows?: number
   /** `replace` swaps the whole table's rows in one transaction, at the end. Default: `append`. */
   mode?: 'append' | 'replace'
   /**

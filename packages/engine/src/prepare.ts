@@ -18,6 +18,7 @@ import { askedOf, differences, hashOf, isStaged, type Settings } from './setting
 import type { Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
+import { LateIndex } from './write/late-index.ts'
 import { retry } from './write/retry.ts'
 import { dropStaging } from './write/staging.ts'
 
@@ -131,10 +132,11 @@ async function ownJob(store: JobStore, jobId: string): Promise<Job | undefined> 
 async function targetOf(
   options: LoadOptions,
   [source]: Source[],
-  { database, table, names, notice }: Place,
+  place: Place,
   { job, settings, head }: Pick<PreparedJob, 'job' | 'settings' | 'head'>,
 ): Promise<TargetTable> {
-  const target = await database.describe(table)
+  const { database, names } = place
+  const target = await describeWhole(place, options)
   if (target) return target
   const { create } = planFor(options, database, head, {
     jobId: job.jobId,
@@ -149,13 +151,13 @@ async function targetOf(
       `The table ${names.target} of the interrupted load is gone. Use --restart to start over.`,
     )
   }
-  return createTable(database, table, create, names.target, notice)
+  return createTable(options, place, settings, create)
 }
 
 async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
   const { database, store, table, names, notice } = place
   const jobId = options.jobId ?? randomUUID()
-  const before = await database.describe(table)
+  const before = await describeWhole(place, options)
   const first = await planFirst(options, sources[0]!, database, { jobId, target: before }, notice)
   const { head, plan, schema } = first
   const inferred = first.inferred?.schema ?? null
@@ -165,6 +167,8 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
     header: head.header,
     schema: schema ?? (plan.create ? inferred : null),
     inferred,
+    // Staged rows are told apart in the table in which they wait.
+    ...(plan.create?.lateKey !== undefined && !isStaged(options) && { lateKey: plan.create.lateKey }),
   }
   const [source, ...others] = sources
   await planOthers(options, database, others, { jobId, settings, target: before })
@@ -190,7 +194,7 @@ async function createJob(options: LoadOptions, sources: Source[], place: Place):
   failpoint('after-create-job')
   let target = before
   try {
-    target ??= await createTable(database, table, plan.create!, names.target, notice)
+    target ??= await createTable(options, place, settings, plan.create!)
   } catch (error) {
     // Other settings may be what helps, so no job may insist on these, unless it is asked for by its id.
     if (!options.jobId && database.classify(error) !== 'transient') await store.cancel(jobId)
@@ -237,24 +241,43 @@ export function noteHeader(settings: Settings, segment: number, header: string[]
 }
 
 async function createTable(
-  database: Database,
-  table: TableName,
+  options: LoadOptions,
+  place: Place,
+  { lateKey }: Settings,
   { columns, primaryKey }: NonNullable<Plan['create']>,
-  name: string,
-  notice: (message: string) => void,
 ): Promise<TargetTable> {
+  const { database, table, names, notice } = place
+  const created = columns.map((column) => (column.name === lateKey ? { ...column, unique: false } : column))
   try {
-    await database.createTable(table, columns, primaryKey)
+    await database.createTable(table, created, primaryKey)
   } catch (error) {
     // Another load of the same instant may have made it.
-    const made = await database.describe(table)
+    const made = await describeWhole(place, options)
     if (!made) throw error
     return made
   }
   failpoint('after-create-table')
   const target = (await database.describe(table))!
-  notice(`created table ${name}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
-  return target
+  notice(`created table ${names.target}: ${target.columns.map((c) => `${c.name} ${c.declared}`.trim()).join(', ')}`)
+  return lateKey === undefined ? target : { ...target, lateKey: [lateKey] }
+}
+
+/** The table as it is. One that waits for its unique index, because the load that made it was interrupted or goes on, gets it now. */
+async function describeWhole(
+  { database, store, table, names, notice }: Place,
+  { dedupe }: Pick<LoadOptions, 'dedupe'>,
+): Promise<TargetTable | undefined> {
+  const target = await database.describe(table)
+  if (!target || dedupe !== 'content') return target
+  const lateKeys = (await store.incomplete(names.target)).map(({ settings }) => (settings as Settings | null)?.lateKey)
+  const has = (column: string) => target.columns.some(({ name }) => name === column)
+  const missing = lateKeys.find(
+    (key) => key !== undefined && has(key) && has('job_id') && !target.uniqueKeys.some((names) => names.join() === key),
+  )
+  if (missing === undefined) return target
+  notice(`building the unique index on ${missing} of ${names.target}, which another load has put off`)
+  await new LateIndex(database, table, missing).build()
+  return database.describe(table)
 }
 
 /** Gives the interrupted job up, for --restart. */

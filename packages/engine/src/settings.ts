@@ -15,6 +15,8 @@ export interface Settings {
   header: string[]
   /** Headers of other sources, by segment, where they are not the same; all of them before the first record is read. */
   headers?: Record<string, string[]>
+  /** The unique column of the table that the job makes whose index comes when all rows are in. */
+  lateKey?: string
   /** The schema that rules the load: the user's, or the inferred one where the job made the table. */
   schema: TableSchema | null
   /** The schema of the sample; it decides for columns that have no type of their own. */

@@ -180,6 +180,14 @@ export class JobStore {
     return row && toJob(row)
   }
 
+  /** All jobs that load into the table and are not COMPLETED, CANCELLED ones too. */
+  async incomplete(targetTable: string): Promise<Job[]> {
+    const rows = await this.#run(`SELECT * FROM ingestion_jobs WHERE target_table = $1 AND status <> 'COMPLETED'`, [
+      targetTable,
+    ])
+    return rows.map(toJob)
+  }
+
   /** COMPLETED jobs of the table whose source had this fingerprint, or this SHA-256; newest first. */
   async findCompleted(targetTable: string, by: { fingerprint: unknown } | { sha256: string }): Promise<Job[]> {
     const [column, value] = 'sha256' in by ? ['sha256', by.sha256] : ['fingerprint', JSON.stringify(by.fingerprint)]

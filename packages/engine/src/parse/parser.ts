@@ -25,6 +25,8 @@ export interface ParserOptions {
   position: Position
   /** Whether records were read before: an array of JSON is not at its first element. Default: false. */
   begun?: boolean
+  /** Gets the SHA-256 of each record's content where a column is made of it, some of them more than once. */
+  onDigest?: ((digest: string) => void) | undefined
 }
 
 /** What {@link Parser.fill} stopped at. */
@@ -89,6 +91,8 @@ export class Parser {
   /** Sentences of users' own checks; the kernel keeps their ordinals. */
   #messages: string[] = []
 
+  readonly #onDigest: ((digest: string) => void) | undefined
+
   /** The areas that grow: where they are, and their sizes. */
   #input = 0
   #output = 0
@@ -117,6 +121,7 @@ export class Parser {
     this.#encoding = encoding
     this.#maxRecord = maxRecordBytes
     this.#begun = begun
+    this.#onDigest = options.onDigest
     this.#sound = { sourceColumns: program.sourceColumns, maxRecordBytes }
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
@@ -477,7 +482,9 @@ export class Parser {
         return kernel.bytes.write(upper ? text.toUpperCase() : text.toLowerCase(), to)
       },
       sha256: (start, end, to) => {
-        kernel.bytes.write(hash('sha256', kernel.bytes.subarray(start, end), 'hex'), to, 'latin1')
+        const digest = hash('sha256', kernel.bytes.subarray(start, end), 'hex')
+        kernel.bytes.write(digest, to, 'latin1')
+        this.#onDigest?.(digest)
       },
       test: (column, start, end) => {
         const message = this.#program.columns[column]?.test?.(kernel.bytes.toString('utf8', start, end))

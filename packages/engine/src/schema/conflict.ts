@@ -22,11 +22,12 @@ export function conflictOf(
   if (dedupe === 'content' && hash === undefined) return undefined
   const columns = hash !== undefined ? [hash] : key.length > 0 ? [...key] : (target?.primaryKey ?? [])
   const filled = new Set(slots.map(({ column }) => column))
+  const isLate = sameNames(target?.lateKey ?? [], columns)
   const missing = columns.filter((name) => !filled.has(name))
   if (columns.length === 0) problems.push('rows are told apart by a key, and there is none; name its columns (--key)')
   else if (missing.length > 0)
     problems.push(`rows are told apart by the key ${showAll(columns)}, and the source has no ${showAll(missing)}`)
-  else if (target && !target.uniqueKeys.some((names) => sameNames(names, columns))) {
+  else if (target && !isLate && !target.uniqueKeys.some((names) => sameNames(names, columns))) {
     const list = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
     const advice = `create one first: CREATE UNIQUE INDEX ON … (${list})`
     problems.push(
@@ -34,5 +35,11 @@ export function conflictOf(
     )
   }
   const renews = hash === undefined ? undefined : renewedColumn(request, slots)
-  return { key: columns, action: onConflict === 'update' ? 'update' : 'skip', told: dedupe === 'key', renews }
+  return {
+    key: columns,
+    action: onConflict === 'update' ? 'update' : 'skip',
+    told: dedupe === 'key',
+    renews,
+    ...(isLate && { late: true }),
+  }
 }

@@ -13,6 +13,10 @@ const RENEWED = 'updated_at'
 
 /** Columns that tables for `dedupe: 'content'` have around those of the source, in their order. */
 const BEFORE = ['id', 'job_id', CONTENT_HASH]
+/** Names by which SQLite tells a row's place, unless a column has them. */
+const PLACES = ['rowid', 'oid', '_rowid_']
+/** Where the values of `job_id` come from. */
+const JOB = 'the job'
 const BEHIND = [METADATA, 'created_at', RENEWED]
 
 /** The table without those columns: what a source without a header may name. */
@@ -57,7 +61,7 @@ export function layoutSlots(
   if (job !== undefined) {
     const column = find('job_id')[0]
     if (!target || column?.type.kind === 'uuid' || column?.type.kind === 'text')
-      add('job_id', 'uuid' as Field['type'], { constant: job }, 'the job')
+      add('job_id', 'uuid' as Field['type'], { constant: job }, JOB)
   }
   if (filled.has(CONTENT_HASH)) problems.push(`${show(CONTENT_HASH)} is made by sluice; leave that column out (--skip)`)
   else if (!add(CONTENT_HASH, 'string', { hashOf: hashed }, 'the content'))
@@ -75,6 +79,24 @@ export function renewedColumn({ target }: PlanRequest, slots: readonly Slot[]): 
   if (!column || column.generated) return undefined
   const isTime = ['timestamp', 'timestamptz'].includes(column.type.kind) || column.storage === 'sqlite-text'
   return isTime ? RENEWED : undefined
+}
+
+/**
+ * Whether the unique index on the content may come when all rows are in. Rows with the same content are then the same in all else, and only
+ * their places tell them apart; it is known whose they are; and nothing else refuses one of them.
+ */
+export function canBeLate(
+  slots: readonly Slot[],
+  columns: readonly NewColumn[],
+  key: readonly string[],
+  hash: string,
+): boolean {
+  return (
+    key.length === 0 &&
+    slots.some(({ column, origin }) => column === 'job_id' && origin === JOB) &&
+    !slots.some(({ column, origin }) => origin === 'provenance' || PLACES.includes(fold(column))) &&
+    columns.every(({ name, unique }) => !unique || name === hash)
+  )
 }
 
 /** Puts the columns of a table for `dedupe: 'content'` in order, and adds those that the database fills. */

@@ -5,7 +5,7 @@ import { conflictOf } from './conflict.ts'
 import type { Field } from './field.ts'
 import { fieldCheck } from './field-check.ts'
 import { fieldLookup } from './header.ts'
-import { layoutColumns, layoutSlots } from './layout.ts'
+import { canBeLate, layoutColumns, layoutSlots } from './layout.ts'
 import { nameIndex } from './name-index.ts'
 import {
   checkDestinations,
@@ -59,8 +59,8 @@ export interface PlanRequest {
 
 export interface Plan {
   program: Program
-  /** Where the table is to be created: its columns, in the order of the schema, and its primary key. */
-  create?: { columns: NewColumn[]; primaryKey: string[] }
+  /** Where the table is to be created: its columns, in the order of the schema, and its primary key. `lateKey`: the unique column whose index may be built last. */
+  create?: { columns: NewColumn[]; primaryKey: string[]; lateKey?: string }
   /** Key columns, by their names in the table; empty: none. */
   key: string[]
   /** What becomes of a row whose key is taken; undefined: it is refused. */
@@ -137,11 +137,14 @@ function newTable(
     name,
     type: fieldCheck(field).type,
     required: key.includes(name) || field.constraints?.required === true,
+    ...(name === hash && { bytewise: true }),
     unique: name === hash || (unique.has(field.name) && !sameNames(key, [name])),
   })
   const filled = slots.map((slot) => column(slot.column, slot.field!))
   const columns = [...filled, ...empty.map((field) => column(field.name, field))]
-  return { columns: hash === undefined ? columns : layoutColumns(columns, key), primaryKey: key }
+  if (hash === undefined) return { columns, primaryKey: key }
+  const lateKey = canBeLate(slots, columns, key, hash) ? hash : undefined
+  return { columns: layoutColumns(columns, key), primaryKey: key, ...(lateKey !== undefined && { lateKey }) }
 }
 
 /** A wrong delimiter makes hundreds; the first ones tell enough. */

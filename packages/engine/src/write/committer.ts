@@ -125,7 +125,7 @@ export class Committer {
   }
 
   /** All rows are staged, and go to the target now. */
-  async publish(staging: Staging, bytes: number): Promise<void> {
+  async publish(staging: Pick<Staging, 'publish'>, bytes: number): Promise<void> {
     let tried = false
     await this.#retry(async () => {
       if (this.#lost) throw this.#lost

@@ -56,6 +56,8 @@ export interface TargetTable {
   uniqueKeys: string[][]
   /** Nothing that becomes of a row depends on the rows before it: there is no unique key, trigger or the like. Default: false. */
   inAnyOrder?: boolean
+  /** Of a table that this load has made: the unique key whose index is built when all rows are in. */
+  lateKey?: string[]
 }
 
 /** A column of a table that is to be created. */
@@ -64,6 +66,8 @@ export interface NewColumn {
   type: ColumnType
   required: boolean
   unique: boolean
+  /** Compared byte by byte, whatever the database's language is, which is quicker. */
+  bytewise?: boolean
   /** What the database fills it with where a row has no value: a number of its own, which makes it the primary key, or the current time. */
   filledWith?: 'number' | 'now'
 }
@@ -106,6 +110,8 @@ export interface Conflict {
   action: 'skip' | 'update'
   /** Duplicates are stored among the rejects too, with the code `duplicate`. */
   told: boolean
+  /** The key's index may not be there yet: as long as it is not, no key is taken. */
+  late?: boolean
   /** With `skip`, a column of the row that stays, which gets the current time. */
   renews?: string | undefined
 }

@@ -19,6 +19,7 @@ interface LoadFlags extends SourceFlags {
   key?: string[]
   onConflict?: 'reject' | 'skip' | 'update'
   dedupe?: 'none' | 'key' | 'content'
+  expectedRows?: number
   write?: 'copy' | 'unnest'
   batchRows?: number
   parallel?: number
@@ -78,6 +79,11 @@ export function addLoad(program: Command, config: Config): void {
       'key',
       'content',
     ]),
+  )
+  command.option(
+    '--expected-rows <n>',
+    'records that --dedupe content is to expect (default: by the size)',
+    read.wholeNumber('--expected-rows', 1),
   )
   command.option('--atomic', 'all rows become visible at once at the end, or none (as --mode replace always does)')
   command.addOption(new Option('--write <way>', 'PostgreSQL only (default: copy)').choices(['copy', 'unnest']))
@@ -175,6 +181,7 @@ async function loadOptions(
       key: flags.key,
       onConflict: flags.onConflict,
       dedupe: flags.dedupe,
+      expectedRows: flags.expectedRows,
       mode: flags.mode,
       atomic: flags.atomic,
       write: flags.write,

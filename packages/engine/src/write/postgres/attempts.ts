@@ -4,8 +4,10 @@ import { type GuiltyRow, isolate, leftOut, type Refusal } from '../isolate.ts'
 import type { Merged } from '../merged.ts'
 import { refusedForTarget, type TakenRow } from '../taken.ts'
 import type { Blame } from './blame.ts'
+import { describeTable } from './describe.ts'
 import type { Eagerness } from './eager.ts'
 import { classify, isDatabaseError } from './errors.ts'
+import { quoteTable } from './identifier.ts'
 import type { LoadRows } from './load-rows.ts'
 import type { Merge } from './merge.ts'
 import type { Session } from './session.ts'
@@ -24,6 +26,15 @@ export interface Load {
   keys: string[][]
   /** Where a key may be taken without the row being refused. */
   merge: Merge | undefined
+  /** The unique index of the key was not there when last looked for. */
+  isLate: boolean
+}
+
+/** Whether the unique index on the key that rows are told apart by is missing, and will be until the end of the transaction. */
+export async function lacksKey(session: Session, { table, conflict }: LoadPlan): Promise<boolean> {
+  await session.run(`LOCK TABLE ${quoteTable(table)} IN ROW EXCLUSIVE MODE; RELEASE SAVEPOINT sluice; SAVEPOINT sluice`)
+  const { uniqueKeys } = (await describeTable(session, table))!
+  return !uniqueKeys.some((key) => key.join() === conflict!.key.join())
 }
 
 /** Each attempt ends with the savepoint behind everything that is in and nothing else. */

@@ -4,10 +4,11 @@ import { quoteName, quoteTable } from './identifier.ts'
 
 /** CREATE TABLE for columns of a schema. */
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
-  const lines = columns.map(({ name, type, required, unique, filledWith }) =>
+  const lines = columns.map(({ name, type, required, unique, bytewise, filledWith }) =>
     [
       quoteName(name),
       created(type).sql,
+      bytewise && 'COLLATE "C"',
       filledWith === 'number' && 'GENERATED ALWAYS AS IDENTITY (CACHE 1000) PRIMARY KEY',
       filledWith === 'now' && 'DEFAULT now()',
       required && 'NOT NULL',

@@ -24,7 +24,7 @@ import { settle } from '../locate.ts'
 import { Merged } from '../merged.ts'
 import { retry, type Told } from '../retry.ts'
 import { keysAmong, refusedForTarget } from '../taken.ts'
-import { attempts, bringInStraight, type Load, mergeBatch } from './attempts.ts'
+import { attempts, bringInStraight, type Load, lacksKey, mergeBatch } from './attempts.ts'
 import { Blame } from './blame.ts'
 import { created } from './column-types.ts'
 import { type Connector, connector } from './connect.ts'
@@ -159,6 +159,7 @@ class Postgres implements Database {
         isIndependent: isIndependent && keys.length === 0,
         eagerness: new Eagerness(),
         keys,
+        isLate: plan.conflict?.late ?? false,
         merge:
           plan.conflict && new Merge(plan, plan.conflict, { definitions, baseTypes: types, isIndependent: isLoose }),
       }
@@ -192,7 +193,8 @@ class Postgres implements Database {
       line.take(doing, (session) =>
         this.#transaction(session, batch, async () => {
           const { plan, keys, merge, isIndependent } = load
-          if (merge) {
+          if (load.isLate) load.isLate = await lacksKey(session, plan)
+          if (merge && !load.isLate) {
             const isStraight = after === undefined && isIndependent && (await bringInStraight(session, batch, load))
             if (isStraight) return save(session, [])
             const merged = new Merged(plan.conflict)
@@ -232,7 +234,7 @@ class Postgres implements Database {
       })
       if (outcome) return outcome
     }
-    if (merge === undefined) return undefined
+    if (merge === undefined || load.isLate) return undefined
     return this.#early(batch, after, doing, async (session, goesOn) => {
       const merged = new Merged(load.plan.conflict)
       const refused = await mergeBatch(session, batch, load, merge, merged, async () => {

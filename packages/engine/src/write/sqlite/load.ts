@@ -70,7 +70,7 @@ export class Load {
   /** Ranges of the batch that are in the transaction. */
   #loaded: { from: number; to: number }[] = []
   /** Where a key may be taken without the row being refused. */
-  readonly #merge: Merge | undefined
+  #merge: Merge | undefined
   /** Batches may share a transaction: nothing but an error undoes it, neither a trigger nor a deferred foreign key. */
   readonly takesSeveral: boolean
   #merged = new Merged(undefined)
@@ -99,7 +99,7 @@ export class Load {
       if (this.#ownKeysWait) this.#foreignKeys = new ForeignKeys(db, table, plan.columns, table)
       if (this.#keys.length > 0)
         this.#takenKeys = new TakenKeys(db, plan.stagedFor!.table.table, this.#keys, plan.columns)
-      if (plan.conflict) this.#merge = new Merge(db, table, plan.conflict, plan.columns)
+      if (plan.conflict && !plan.conflict.late) this.#merge = new Merge(db, table, plan.conflict, plan.columns)
     } catch (error) {
       this.close()
       throw error
@@ -146,6 +146,7 @@ export class Load {
     if (nth === 0) {
       failpoint('before-begin')
       this.#begin()
+      this.#lookForKey()
     }
     const taken = this.#takenKeys?.find(batch) ?? []
     this.#apart = rowsApart(batch, taken)
@@ -185,6 +186,14 @@ export class Load {
 
   close(): void {
     for (const stage of this.#stages) stage.close()
+  }
+
+  /** Where the unique index of the key was not there: somebody else may have built it since. */
+  #lookForKey(): void {
+    const { conflict, columns } = this.#plan
+    if (!conflict?.late || this.#merge) return
+    const { db } = this.#connection
+    if (hasKey(db, this.#table, conflict.key)) this.#merge = new Merge(db, this.#table, conflict, columns)
   }
 
   /** Loads the rows of rank `from` up to `to`, or changes nothing and says why. */
@@ -287,6 +296,14 @@ function isPlain(db: DatabaseSync, table: string): boolean {
      UNION ALL SELECT 1 FROM pragma_foreign_key_list($1, 'main') LIMIT 1`,
   )
   return found.get({ $1: table }) === undefined
+}
+
+function hasKey(db: DatabaseSync, table: string, key: string[]): boolean {
+  const indexes = db.prepare(
+    `SELECT (SELECT json_group_array(i.name ORDER BY i.seqno) FROM pragma_index_info(l.name, 'main') i) AS columns
+       FROM pragma_index_list(?, 'main') l WHERE l."unique" AND NOT l.partial`,
+  )
+  return indexes.all(table).some(({ columns }) => columns === JSON.stringify(key))
 }
 
 /** Rows that the statement itself put in, not its triggers (https://sqlite.org/c3ref/changes.html). */

@@ -1,0 +1,4 @@
+import { dedupeSuite } from './dedupe-suite.ts'
+import { startPostgres } from './support/postgres.ts'
+
+dedupeSuite(startPostgres)

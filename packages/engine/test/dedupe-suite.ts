@@ -1,0 +1,204 @@
+import assert from 'node:assert/strict'
+import { spawnSync } from 'node:child_process'
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { after, before, beforeEach, describe, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
+import { load } from '../src/load.ts'
+import type { LoadOptions } from '../src/options.ts'
+import type { Receipt } from '../src/receipt.ts'
+import type { Database } from '../src/write/database.ts'
+import { openDatabase } from '../src/write/open.ts'
+import { Random } from './support/random.ts'
+import { LONG, SEED } from './support/small-load.ts'
+
+const ROWS = LONG ? 1_000_000 : 20_000
+const BATCH = ROWS / 20
+/** Records through a filter that is made for a twentieth of them. */
+const MANY = LONG ? 20_000_000 : 60_000
+
+const HEAD = 'code,name\n'
+const line = (n: number) => `c${n},name of ${n}\n`
+
+/** Records told apart by their content, in a table that the load makes: its unique index comes when all rows are in. */
+export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<void> }>): void {
+  let place: Awaited<ReturnType<typeof start>>
+  let db: Database
+  let folder: string
+  before(async () => {
+    folder = mkdtempSync(join(tmpdir(), 'sluice-dedupe-'))
+    place = await start()
+    db = await openDatabase(place.url)
+  })
+  after(async () => {
+    await db?.close()
+    await place?.stop()
+    rmSync(folder, { recursive: true })
+  })
+  beforeEach(async () => {
+    for (const table of ['t', 'ingestion_jobs', 'ingestion_checkpoints', 'failed_imports']) {
+      await db.query(`DROP TABLE IF EXISTS ${table}`)
+    }
+  })
+
+  const file = (name: string, text: string): string => {
+    writeFileSync(join(folder, name), text)
+    return join(folder, name)
+  }
+  const options = (more: Partial<LoadOptions> = {}) => ({
+    to: place.url,
+    table: 't',
+    dedupe: 'content' as const,
+    batchRows: BATCH,
+    ...more,
+  })
+  const loadFile = (source: LoadOptions['source'], more: Partial<LoadOptions> = {}) =>
+    load({ source, ...options(more) })
+
+  /** Each content once, under a unique index, and the job's row says what the receipt said. */
+  const assertTable = async (contents: number, receipts: Receipt[]) => {
+    const [row] = await db.query('SELECT count(*) AS rows, count(DISTINCT content_hash) AS contents FROM t')
+    assert.deepEqual([Number(row!.rows), Number(row!.contents)], [contents, contents])
+    const table = await db.describe({ schema: null, table: 't' })
+    assert.deepEqual(table!.uniqueKeys.filter((key) => key.join() === 'content_hash').length, 1)
+    for (const { jobId, recordsRead, inserted, duplicates } of receipts) {
+      assert.equal(recordsRead, inserted + duplicates)
+      const [job] = await db.query('SELECT status, inserted, duplicates FROM ingestion_jobs WHERE job_id = $1', [jobId])
+      assert.deepEqual(
+        [job!.status, Number(job!.inserted), Number(job!.duplicates)],
+        ['COMPLETED', inserted, duplicates],
+      )
+      const [own] = await db.query('SELECT count(*) AS rows FROM t WHERE job_id = $1', [jobId])
+      assert.equal(Number(own!.rows), inserted)
+    }
+  }
+
+  /** A tenth of the records come again, anywhere. */
+  const twins = (random: Random): string => {
+    const again = Array.from({ length: ROWS }, (_, i) => (i > 0 && random.below(10) === 0 ? random.below(i) : i))
+    return HEAD + again.map(line).join('')
+  }
+  const contentsOf = (text: string) => new Set(text.split('\n').slice(1, -1)).size
+
+  describe('a table that the load makes', () => {
+    test(`${ROWS} records, a tenth of them twice: each content once, and the last progress is the receipt's`, async () => {
+      const text = twins(new Random(SEED))
+      let last: number[] = []
+      const onProgress: LoadOptions['onProgress'] = ({ inserted, duplicates }) => {
+        last = [inserted, duplicates]
+      }
+      const receipt = await loadFile(file('twins.csv', text), { onProgress })
+      assert.deepEqual([receipt.recordsRead, receipt.inserted], [ROWS, contentsOf(text)])
+      assert.deepEqual(last, [receipt.inserted, receipt.duplicates])
+      await assertTable(receipt.inserted, [receipt])
+    })
+
+    test('records that all are alike, and none', async () => {
+      const same = await loadFile(file('same.csv', HEAD + line(1).repeat(5_000)))
+      assert.deepEqual([same.inserted, same.duplicates], [1, 4_999])
+      await assertTable(1, [same])
+      await db.query('DROP TABLE t')
+      const single = await loadFile(
+        file('single.csv', HEAD + Array.from({ length: 5_000 }, (_, i) => line(i)).join('')),
+      )
+      assert.deepEqual([single.inserted, single.duplicates], [5_000, 0])
+      await assertTable(5_000, [single])
+    })
+
+    test(`${MANY} records through a filter for a twentieth of them: slower, and nothing is lost`, async () => {
+      async function* source() {
+        yield Buffer.from(HEAD)
+        for (let at = 0; at < MANY; at += 1_000) {
+          // Of every thousand the last hundred are those before them.
+          yield Buffer.from(Array.from({ length: 1_000 }, (_, i) => line(at + (i < 900 ? i : i - 100))).join(''))
+        }
+      }
+      const receipt = await load({
+        ...options({ expectedRows: MANY / 20, batchRows: 50_000 }),
+        source: source(),
+        sourceName: 'many.csv',
+      })
+      assert.deepEqual([receipt.inserted, receipt.duplicates], [MANY * 0.9, MANY * 0.1])
+      await assertTable(MANY * 0.9, [receipt])
+    })
+
+    for (const point of [
+      'after-create-job=kill',
+      'after-create-table=kill',
+      'after-commit:5=kill',
+      'before-late-index=kill',
+      'before-transaction-commit:2=kill',
+      'after-late-index=kill',
+      'before-late-index=transient',
+    ]) {
+      test(`${point}: the same command goes on, and ends as if nothing had happened`, async () => {
+        const text = twins(new Random(SEED))
+        const source = file('killed.csv', text)
+        const program = `
+          import { load } from ${JSON.stringify(new URL('../src/load.ts', import.meta.url).href)}
+          await load(${JSON.stringify({ ...options(), source })})`
+        const run = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+          env: { ...process.env, SLUICE_FAILPOINTS: point },
+          encoding: 'utf8',
+        })
+        if (point.endsWith('kill')) assert.equal(run.signal, 'SIGKILL', run.stderr)
+        else assert.equal(run.status, 0, run.stderr)
+        const again = await loadFile(source)
+        const jobs = await db.query('SELECT inserted, duplicates FROM ingestion_jobs')
+        assert.equal(jobs.length, 1)
+        const contents = contentsOf(text)
+        assert.deepEqual([Number(jobs[0]!.inserted), Number(jobs[0]!.duplicates)], [contents, ROWS - contents])
+        await assertTable(contents, again.skipped ? [] : [again])
+      })
+    }
+
+    test('another load of the same records comes in the middle: it builds the index, and both count what they brought', async () => {
+      const half = Array.from({ length: 3_000 }, (_, i) => line(i % 2_000)).join('')
+      let release: () => void = () => undefined
+      const waits = new Promise<void>((resolve) => {
+        release = resolve
+      })
+      async function* slow() {
+        yield Buffer.from(HEAD + half)
+        await waits
+        yield Buffer.from(Array.from({ length: 3_000 }, (_, i) => line(1_000 + i)).join(''))
+      }
+      const first = load({ ...options({ batchRows: 1_000 }), source: slow(), sourceName: 'slow.csv' })
+      first.catch(() => undefined)
+      const isIn = async () => {
+        const [job] = await db.query('SELECT inserted FROM ingestion_jobs').catch(() => [])
+        return Number(job?.inserted ?? 0) === 3_000
+      }
+      while (!(await isIn())) await Promise.race([delay(20), first])
+      const second = await loadFile(file('other.csv', HEAD + Array.from({ length: 3_500 }, (_, i) => line(i)).join('')))
+      release()
+      const receipt = await first
+      assert.deepEqual([second.inserted, second.duplicates], [1_500, 2_000])
+      assert.deepEqual([receipt.inserted, receipt.duplicates], [2_500, 3_500])
+      await assertTable(4_000, [receipt, second])
+    })
+
+    test('two loads of the same file, and of overlapping files in opposite order, at the same time', async () => {
+      const up = Array.from({ length: 6_000 }, (_, i) => line(i))
+      const down = Array.from({ length: 6_000 }, (_, i) => line(2_000 + i)).reverse()
+      const [one, two, three] = [
+        file('up.csv', HEAD + up.join('')),
+        file('up2.csv', HEAD + up.join('')),
+        file('down.csv', HEAD + down.join('')),
+      ]
+      const receipts = await Promise.all(
+        [one, two, three].map((source) => loadFile(source, { batchRows: 700, force: true })),
+      )
+      assert.equal(
+        receipts.reduce((sum, { inserted }) => sum + inserted, 0),
+        8_000,
+      )
+      assert.equal(
+        receipts.reduce((sum, { duplicates }) => sum + duplicates, 0),
+        10_000,
+      )
+      await assertTable(8_000, receipts)
+    })
+  })
+}
