@@ -7,6 +7,7 @@ import { gzipSync } from 'node:zlib'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
 import { temporaryFolder } from './sluice.ts'
+import { LONG } from './torture.ts'
 
 const folder = temporaryFolder()
 let server: Served
@@ -25,6 +26,9 @@ const sized = (head: string, body: string, length = Buffer.byteLength(body, 'lat
 const chunked = (head: string, body: string) =>
   `${head}Transfer-Encoding: chunked\r\n\r\n${Buffer.byteLength(body).toString(16)}\r\n${body}\r\n`
 const FILE = '; filename="people.csv"'
+const MB = 2 ** 20
+/** Of garbage in one body: the long form sends more than any buffer holds. */
+const MUCH = (LONG ? 2_048 : 64) * MB
 const GARBAGE = 'x'.repeat(64 * 1024)
 const LINES = 'x\n'.repeat(32 * 1024)
 
@@ -145,6 +149,46 @@ test('a gzip bomb is stopped: 422, and memory stays', async () => {
   )
   assert.deepEqual([status, json.code], [422, 'SLUICE_DECODED_SIZE'])
   assert.ok(peak() - before < 64 * 2 ** 20)
+})
+
+test(`${MUCH / MB} MB of garbage are refused, and memory stays`, { timeout: 600_000 }, async (t) => {
+  const garbage = Buffer.from(GARBAGE)
+  const other = await serve(temporaryFolder(), { SLUICE_MAX_UPLOAD_BYTES: '4GB' })
+  const peak = () => Number(/VmHWM:\s+(\d+)/.exec(readFileSync(`/proc/${other.pid}/status`, 'utf8'))![1]) * 1024
+  try {
+    const api = new Api(other)
+    for (const [mode, status] of [
+      ['direct', 422],
+      ['wait', 422],
+    ] as const) {
+      let left = MUCH
+      const body = new ReadableStream({
+        pull(controller) {
+          if (left <= 0) return controller.close()
+          left -= garbage.length
+          controller.enqueue(new Uint8Array(garbage))
+        },
+      })
+      const query = mode === 'direct' ? 'mode=direct' : 'wait=true'
+      const answer = await api
+        .call('POST', `/upload?${query}&table=garbage_${mode}`, {
+          body,
+          headers: { 'content-type': 'text/csv' },
+          duplex: 'half',
+        } as RequestInit)
+        // Refused before it was sent whole, which some clients do not wait to read.
+        .catch(() => undefined)
+      if (mode === 'wait') assert.ok(answer)
+      if (answer) assert.equal(answer.status, status, answer.text)
+    }
+    const megabytes = Math.round(peak() / MB)
+    t.diagnostic(`peak RSS ${megabytes} MB`)
+    assert.ok(megabytes < 256, `${megabytes} MB`)
+    assert.equal((await api.get('/health')).status, 200)
+    assert.equal((await api.upload('id,name\n1,Anna\n', { query: '?wait=true&table=sound' })).json.inserted, 1)
+  } finally {
+    await other.stop()
+  }
 })
 
 test('a body that trickles is given up: 408', async () => {
