@@ -157,8 +157,9 @@ export const directCopy: Script = {
       accepted.judge('003-08', copies > 0, `pg_stat_activity showed COPY ${copies} times`)
       accepted.rate('003-02', large.records, answer.seconds, 10_000)
       accepted.judge('003-01', peak < LIMIT * MB, `VmHWM ${megabytes(peak)} (${limitKind()}, ${LIMIT} MB)`)
-      accepted.flat('003-17', large.records, service.process.quarters(from))
-      accepted.judge('003-17', peak <= FLAT_PEAK, `peak ${megabytes(peak)}`)
+      const quarters = service.process.quarters(from)
+      accepted.flat('003-17', large.records, quarters)
+      accepted.judge('003-17', Math.max(...quarters) <= FLAT_PEAK, `at most ${megabytes(FLAT_PEAK)} wanted`)
       rowsPerSecond = large.records / answer.seconds
     })
     accepted.judge('003-04', Number.parseInt(process.versions.node, 10) >= 20, `Node.js ${process.versions.node}`)
