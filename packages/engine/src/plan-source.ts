@@ -15,6 +15,8 @@ import type { Database, TargetTable } from './write/database.ts'
 
 /** PostgreSQL cuts longer names in silence (NAMEDATALEN - 1). */
 const POSTGRES_NAME_BYTES = 63
+/** Columns of a table: https://www.postgresql.org/docs/current/limits.html, https://www.sqlite.org/limits.html (SQLITE_MAX_COLUMN). */
+const MOST_COLUMNS = { postgres: 1600, sqlite: 2000 }
 /** https://www.postgresql.org/docs/current/ddl-system-columns.html; other spellings are names like any other. */
 const POSTGRES_SYSTEM_NAMES = ['tableoid', 'xmin', 'cmin', 'xmax', 'cmax', 'ctid']
 
@@ -105,6 +107,7 @@ export function planFor(
     job: jobId,
     provenance: options.provenance ? { job: jobId, file: basename(file) } : undefined,
     nameBytes: database.kind === 'postgres' ? POSTGRES_NAME_BYTES : undefined,
+    maxColumns: MOST_COLUMNS[database.kind],
     systemNames: database.kind === 'postgres' ? POSTGRES_SYSTEM_NAMES : undefined,
   }
   return planLoad(request)

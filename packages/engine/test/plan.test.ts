@@ -582,3 +582,10 @@ for (const [given, normal] of [
     )
   })
 }
+
+test('a new table has no more columns than its database takes', () => {
+  const header = Array.from({ length: 5 }, (_, i) => `c${i}`)
+  const inferred = schemaOf(...header.map((name) => ({ name, type: 'string' as const })))
+  assert.equal(plan({ header, inferred, maxColumns: 5 }).create?.columns.length, 5)
+  refused({ header, inferred, maxColumns: 4 }, 'it would have 5 columns and may have 4')
+})

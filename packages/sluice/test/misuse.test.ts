@@ -80,7 +80,6 @@ const CASES: [string[], RegExp][] = [
   [['generate', '--rows', '-5'], /^--rows takes a whole number from 0, not "-5"$/],
   [['generate', '--rows', '5', '--bad', '0.01'], /^--bad takes a share such as 1%, not "0\.01"$/],
   [['generate', '--rows', '5', '--bad', '60%', '--duplicates', '60%'], /leave no sound record/],
-  [['generate', '--rows', '5', '--schema'], /give it without --rows$/],
   [['generate', '--rows', '5', '6'], /^too many arguments for generate/],
 ]
 

@@ -49,6 +49,17 @@ export function checkNewNames(
   }
 }
 
+/** More columns than the database takes. */
+export function checkWidth(
+  columns: number,
+  { maxColumns = Number.POSITIVE_INFINITY }: PlanRequest,
+  problems: string[],
+): void {
+  if (columns <= maxColumns) return
+  const advice = 'leave some out (--skip), or name the others in a schema and say --unknown-columns ignore or metadata'
+  problems.push(`it would have ${columns} columns and may have ${maxColumns}; ${advice}`)
+}
+
 /** Fields of the user's schema that get no value, and keys that nobody would watch over. */
 export function checkFields(
   { schema, target }: PlanRequest,

@@ -12,6 +12,7 @@ import {
   checkFields,
   checkNewNames,
   checkUnfilled,
+  checkWidth,
   primaryKeyFields,
   sameNames,
   unfilled,
@@ -55,6 +56,8 @@ export interface PlanRequest {
   nameBytes?: number | undefined
   /** Names that no column may have: PostgreSQL's system columns. Default: none. */
   systemNames?: readonly string[] | undefined
+  /** Columns that a new table may have. Default: as many as there are. */
+  maxColumns?: number | undefined
 }
 
 export interface Plan {
@@ -108,7 +111,10 @@ export function planLoad(request: PlanRequest): Plan {
   if (problems.length > 0) throw refusal(request, problems)
   const program = { sourceColumns: [...request.header], columns }
   if (target) return { program, key, conflict, notices }
-  return { program, create: newTable(request.schema, slots, empty, key), key, conflict, notices }
+  const create = newTable(request.schema, slots, empty, key)
+  checkWidth(create.columns.length, request, problems)
+  if (problems.length > 0) throw refusal(request, problems)
+  return { program, create, key, conflict, notices }
 }
 
 function keyColumns({ key, schema }: PlanRequest, slots: readonly Slot[], problems: string[]): string[] {
