@@ -49,6 +49,26 @@ export const COMPARISONS: Record<string, (records: number, server: Postgres) => 
       floors: { 'psql \\copy': 1.4 },
     }
   },
+  'postgres-unique'(records, server) {
+    const file = sample(records)
+    return {
+      title: 'PostgreSQL, a unique index on a random uuid: two connections and one',
+      sample: file,
+      target: postgresTarget(server, ', unique (customer_code)'),
+      subjects: [() => sluice(file, server.url), ...[1].map((n) => () => sluice(file, server.url, n))],
+      floors: { 'sluice --parallel 1': 1.2 },
+    }
+  },
+  'postgres-segments'(records, server) {
+    const file = sample(records)
+    return {
+      title: 'PostgreSQL, no index: segments by threads, two connections, one',
+      sample: file,
+      target: postgresTarget(server, ''),
+      subjects: [4, 3, 2, 1].map((parallel) => () => sluice(file, server.url, parallel)),
+      floors: {},
+    }
+  },
   'postgres-bad'(records, server) {
     const file = sample(records, 1)
     return {

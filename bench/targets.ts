@@ -12,7 +12,7 @@ export interface Target {
   cpuSeconds: (() => number) | null
 }
 
-/** `customers` in a PostgreSQL server, with the types that a careful person would give it. `key`: such as `primary key`. */
+/** `customers` in a PostgreSQL server, with the types that a careful person would give it. `key`: of `id`, such as `primary key`, or a further constraint. */
 export function postgresTarget(server: Postgres, key: string): Target {
   const columns =
     `id int ${key}, customer_code uuid, first_name text, last_name text, email text, phone text, signup_date date, ` +
