@@ -8,8 +8,9 @@ import type { Batch } from '../src/parse/batch.ts'
 import { CSV } from '../src/parse/dialect.ts'
 import { type Position, START } from '../src/parse/position.ts'
 import type { Reject } from '../src/reject/reject.ts'
-import type { ColumnType, ProgramColumn } from '../src/schema/program.ts'
+import type { ColumnType } from '../src/schema/program.ts'
 import type { Database, LoadPlan } from '../src/write/database.ts'
+import { columnOf } from './support/column.ts'
 
 type Rows = (number | string | null)[][]
 
@@ -69,20 +70,8 @@ export function conformance(start: () => Promise<Subject>): void {
 
   async function prepare(lease: Lease): Promise<LoadPlan> {
     const table = await db.describe({ schema: null, table: 't' })
-    const columns = table!.columns.map(
-      ({ name, type, storage }, cell): ProgramColumn => ({
-        name,
-        from: { cell },
-        type,
-        storage,
-        transforms: [],
-        required: false,
-        formats: [],
-        trueWords: [],
-        falseWords: [],
-        decimalChar: '.',
-        groupChar: null,
-      }),
+    const columns = table!.columns.map(({ name, type, storage }, cell) =>
+      columnOf({ name, from: { cell }, type, storage }),
     )
     const { jobId, segment, epoch } = lease
     const encoding = db.encodingFor(columns, 'copy')

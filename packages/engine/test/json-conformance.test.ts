@@ -2,7 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CSV } from '../src/parse/dialect.ts'
 import type { RejectCode } from '../src/reject/reject.ts'
-import type { ProgramColumn } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { runKernel } from './support/run-kernel.ts'
 
 /**
@@ -382,19 +382,7 @@ const LEFT_OPEN: [document: string, code: RejectCode | undefined][] = [
   [`${'{"":['.repeat(50_000)}`, 'json-error'],
 ]
 
-const VALUE: ProgramColumn = {
-  name: 'v',
-  from: { cell: 0 },
-  type: { kind: 'json', top: 'any' },
-  storage: 'pg-jsonb',
-  transforms: [],
-  required: false,
-  formats: [],
-  trueWords: [],
-  falseWords: [],
-  decimalChar: '.',
-  groupChar: null,
-}
+const VALUE = columnOf({ name: 'v', type: { kind: 'json', top: 'any' }, storage: 'pg-jsonb' })
 
 function bytesOf(document: string): Buffer {
   return Buffer.concat(

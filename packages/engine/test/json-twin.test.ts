@@ -5,6 +5,7 @@ import { CSV, type Dialect, type JsonDialect } from '../src/parse/dialect.ts'
 import { MappedParser } from '../src/parse/mapped-parser.ts'
 import { readRecords } from '../src/parse/records.ts'
 import type { Encoding, Program, ProgramColumn } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { firstDifference } from './support/compare.ts'
 import { Random } from './support/random.ts'
 import { runKernel } from './support/run-kernel.ts'
@@ -21,19 +22,13 @@ function column(name: string, cell: number, kind: 'text' | 'json' | 'integer', e
     json: isPg ? 'pg-jsonb' : 'sqlite-text',
     integer: isPg ? 'pg-int8' : 'sqlite-integer',
   } as const
-  return {
+  return columnOf({
     name,
     from: { cell },
     type: kind === 'integer' ? { kind, bytes: 8 } : kind === 'json' ? { kind, top: 'any' } : { kind },
     storage: storages[kind],
-    transforms: [],
     required: cell === 1,
-    formats: [],
-    trueWords: [],
-    falseWords: [],
-    decimalChar: '.',
-    groupChar: null,
-  }
+  })
 }
 
 /** The last key is one that is not loaded. */

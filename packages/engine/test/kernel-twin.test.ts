@@ -3,6 +3,7 @@ import { describe, test } from 'node:test'
 import fc from 'fast-check'
 import { CSV, type Dialect } from '../src/parse/dialect.ts'
 import type { Encoding, ProgramColumn } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { difference, disagreement, type Way } from './support/compare.ts'
 import { type HostileCase, hostileCase } from './support/generate-hostile.ts'
 import { hostileProgram } from './support/hostile-program.ts'
@@ -12,19 +13,7 @@ const ENCODINGS: Encoding[] = ['pg-binary', 'pg-text', 'sqlite-page']
 const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 60)
 const FIRST_SEED = Number(process.env.SLUICE_TEST_FIRST_SEED ?? 1)
 
-const TEXT: ProgramColumn = {
-  name: 'text',
-  from: { cell: 0 },
-  type: { kind: 'text' },
-  storage: 'pg-text',
-  transforms: [],
-  required: false,
-  formats: [],
-  trueWords: [],
-  falseWords: [],
-  decimalChar: '.',
-  groupChar: null,
-}
+const TEXT = columnOf({ name: 'text' })
 
 function ways(seed: number): Way[] {
   const random = new Random(seed)

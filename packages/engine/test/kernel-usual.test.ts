@@ -2,6 +2,7 @@ import assert from 'node:assert/strict'
 import { describe, test } from 'node:test'
 import { CSV } from '../src/parse/dialect.ts'
 import type { Encoding, ProgramColumn, Transform } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { disagreement } from './support/compare.ts'
 import { Random } from './support/random.ts'
 
@@ -160,19 +161,7 @@ describe('cells that are written as most are, and their neighbours', () => {
           const random = new Random(seed)
           const lines = Array.from({ length: CELLS }, () => `${nearly(random, usual(random), '"')},x`)
           const columns: ProgramColumn[] = [
-            {
-              name: 'value',
-              from: { cell: 0 },
-              storage: storages[database],
-              transforms: [],
-              required: random.chance(30),
-              formats: [],
-              trueWords: [],
-              falseWords: [],
-              decimalChar: '.',
-              groupChar: null,
-              ...column,
-            },
+            columnOf({ storage: storages[database], required: random.chance(30), ...column }),
           ]
           const given = {
             bytes: Buffer.from(`${lines.join('\n')}\n`, random.chance(90) ? 'utf8' : 'latin1'),

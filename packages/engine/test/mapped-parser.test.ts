@@ -5,6 +5,7 @@ import { CSV, type Dialect } from '../src/parse/dialect.ts'
 import { MappedParser } from '../src/parse/mapped-parser.ts'
 import type { MapRow } from '../src/parse/mapped-row.ts'
 import type { Encoding, Program, ProgramColumn } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { firstDifference } from './support/compare.ts'
 import { type HostileCase, hostileCase } from './support/generate-hostile.ts'
 import { Random } from './support/random.ts'
@@ -15,25 +16,13 @@ const ENCODINGS: Encoding[] = ['pg-binary', 'pg-text', 'sqlite-page']
 const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 60)
 const FIRST_SEED = Number(process.env.SLUICE_TEST_FIRST_SEED ?? 1)
 
-const column = (name: string, cell: number, rest: Partial<ProgramColumn> = {}): ProgramColumn => ({
-  name,
-  from: { cell },
-  type: { kind: 'text' },
-  storage: 'pg-text',
-  transforms: [],
-  required: false,
-  formats: [],
-  trueWords: [],
-  falseWords: [],
-  decimalChar: '.',
-  groupChar: null,
-  ...rest,
-})
+const named = (name: string, cell: number, rest: Partial<ProgramColumn> = {}) =>
+  columnOf({ name, from: { cell }, ...rest })
 
 /** A program of text columns, one for each name. */
 const texts = (...names: string[]): Program => ({
   sourceColumns: names,
-  columns: names.map((name, cell) => column(name, cell)),
+  columns: names.map((name, cell) => named(name, cell)),
 })
 
 interface Case {
@@ -127,7 +116,7 @@ describe('a function that changes rows', () => {
   })
 
   test('rejects tell where the record stands in the source, and show what was checked', () => {
-    const program = { ...texts('a', 'b'), columns: [column('n', 0, { type: { kind: 'integer', bytes: 8 } })] }
+    const program = { ...texts('a', 'b'), columns: [named('n', 0, { type: { kind: 'integer', bytes: 8 } })] }
     const text = '\n"1",x\n\n"2\n2",y\r\n3\n4,"z"\n5,no,more\n6,"a"b\n7,q'
     const map: MapRow = (row) => (row.b === 'z' ? 'z is not wanted' : { ...row, a: row.a === '7' ? 'x7' : row.a! })
     const { rows, rejects } = run({ text, program, map, pieces: [1] })
@@ -148,15 +137,15 @@ describe('a function that changes rows', () => {
   })
 
   test('the line of a record is that of the source', () => {
-    const line = column('_line', 0, { from: { line: true }, type: { kind: 'integer', bytes: 8 } })
-    const program = { ...texts('a', 'b'), columns: [column('a', 0), line] }
+    const line = named('_line', 0, { from: { line: true }, type: { kind: 'integer', bytes: 8 } })
+    const program = { ...texts('a', 'b'), columns: [named('a', 0), line] }
     const map: MapRow = (row) => ({ ...row, a: 'two\nlines' })
     const { rows } = run({ text: '1,"\n"\n2\n\n3,x,y\n4,z\n', program, map })
     assert.deepEqual(rows, ['two\\nlines\t1', 'two\\nlines\t3', 'two\\nlines\t6'])
   })
 
   test('does not see bytes that are not UTF-8 in a loaded column', () => {
-    const program = { ...texts('a', 'b'), columns: [column('a', 0)] }
+    const program = { ...texts('a', 'b'), columns: [named('a', 0)] }
     const text = Buffer.from('\xff,1\n2,\xff\n', 'latin1')
     const options = { program, dialect: CSV, encoding: 'pg-text' as const, pieces: [3] }
     const seen: Row[] = []

@@ -18,6 +18,7 @@ import { Connection } from '../src/write/sqlite/connection.ts'
 import { classify } from '../src/write/sqlite/errors.ts'
 import { Load } from '../src/write/sqlite/load.ts'
 import { openSqlite } from '../src/write/sqlite/sqlite.ts'
+import { columnOf } from './support/column.ts'
 import { sqliteBatch, type Value } from './support/sqlite-batch.ts'
 
 let folder: string
@@ -53,21 +54,15 @@ async function prepared(ddl: string[], names?: string[]): Promise<LoadPlan> {
   await jobs.create({ jobId, source: 'a.csv', targetTable: 't', ...rest, segments })
   const { epoch, segment } = await jobs.claim(jobId, 0, { owner: 'test', seconds: 60 })
   const table = (await db.describe({ schema: null, table: 't' }))!
-  const columns = (names ?? table.columns.map(({ name }) => name)).map((name, cell) => ({
-    name,
-    from: { cell },
-    type: { kind: 'text' as const },
-    storage: 'sqlite-text' as const,
-    transforms: [],
-    required: false,
-    formats: [],
-    trueWords: [],
-    falseWords: [],
-    decimalChar: '.',
-    groupChar: null,
-    // What a thread cannot be sent.
-    test: () => undefined,
-  }))
+  const columns = (names ?? table.columns.map(({ name }) => name)).map((name, cell) =>
+    columnOf({
+      name,
+      from: { cell },
+      storage: 'sqlite-text',
+      // What a thread cannot be sent.
+      test: () => undefined,
+    }),
+  )
   const origins = columns.map(({ name }, cell) => ({ header: `Header of ${name}`, cell }))
   const load = { jobId, segment, epoch, table: table.name, columns, origins }
   const plan: LoadPlan = { ...load, dialect: CSV, encoding: 'sqlite-page', write: 'copy' }

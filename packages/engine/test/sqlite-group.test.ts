@@ -16,6 +16,7 @@ import { Connection } from '../src/write/sqlite/connection.ts'
 import { Group } from '../src/write/sqlite/group.ts'
 import { Load } from '../src/write/sqlite/load.ts'
 import { openSqlite } from '../src/write/sqlite/sqlite.ts'
+import { columnOf } from './support/column.ts'
 import { sqliteBatch } from './support/sqlite-batch.ts'
 
 let folder: string
@@ -174,19 +175,7 @@ test('through the thread: all batches, at once or one by one, whatever refuses r
     await jobs.create({ jobId, source: 'a.csv', targetTable: 't', ...rest, segments })
     const { epoch, segment } = await jobs.claim(jobId, 0, { owner: 'test', seconds: 60 })
     const names = ['id', 'name']
-    const columns = names.map((name, cell) => ({
-      name,
-      from: { cell },
-      type: { kind: 'text' as const },
-      storage: 'sqlite-text' as const,
-      transforms: [],
-      required: false,
-      formats: [],
-      trueWords: [],
-      falseWords: [],
-      decimalChar: '.',
-      groupChar: null,
-    }))
+    const columns = names.map((name, cell) => columnOf({ name, from: { cell }, storage: 'sqlite-text' }))
     const origins = names.map((header, cell) => ({ header, cell }))
     const table = { schema: null, table: 't' }
     const own = { jobId, segment, epoch, table, columns, origins, dialect: CSV, rows: 10_000 }

@@ -3,7 +3,8 @@ import { finished } from 'node:stream/promises'
 import { after, before, describe, test } from 'node:test'
 import pg from 'pg'
 import { from as copyFrom } from 'pg-copy-streams'
-import type { ColumnType, ProgramColumn, Storage } from '../src/schema/program.ts'
+import type { ColumnType, Storage } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { BOOLEANS, DATES, INTEGERS, JSONS, NUMBERS, TIMES, UUIDS, WORDS, ZONES } from './support/hostile-pools.ts'
 import { startPostgres } from './support/postgres.ts'
 import { Random } from './support/random.ts'
@@ -72,10 +73,9 @@ const CASES: Case[] = [
 ]
 
 function judged({ type, storage, texts }: Case): { text: string; stored: Stored }[] {
-  const options = { transforms: [], required: false, formats: [], trueWords: [], falseWords: [], groupChar: null }
-  const column: ProgramColumn = { name: 'value', from: { cell: 0 }, type, storage, ...options, decimalChar: '.' }
+  const asked = columnOf({ type, storage })
   return texts.flatMap((text) => {
-    const verdict = judge(Buffer.from(text), column)
+    const verdict = judge(Buffer.from(text), asked)
     return 'value' in verdict ? [{ text, stored: { storage, value: verdict.value } }] : []
   })
 }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { describe, test } from 'node:test'
-import type { ColumnType, ProgramColumn, Storage } from '../src/schema/program.ts'
+import type { ColumnType, Storage } from '../src/schema/program.ts'
+import { columnOf } from './support/column.ts'
 import { INTEGERS, NUMBERS, WORDS } from './support/hostile-pools.ts'
 import { Random } from './support/random.ts'
 import { readPages } from './support/run-kernel.ts'
@@ -34,9 +35,7 @@ function writtenBySqlite(columns: number, rows: SQLInputValue[][]): Uint8Array[]
 }
 
 function store(text: string, type: ColumnType, storage: Storage): Stored | undefined {
-  const options = { transforms: [], required: false, formats: [], trueWords: [], falseWords: [], groupChar: null }
-  const column: ProgramColumn = { name: 'value', from: { cell: 0 }, type, storage, ...options, decimalChar: '.' }
-  const verdict = judge(Buffer.from(text), column)
+  const verdict = judge(Buffer.from(text), columnOf({ type, storage }))
   return 'value' in verdict ? { storage, value: verdict.value } : undefined
 }
 

@@ -1,4 +1,5 @@
 import type { ColumnType, Program, ProgramColumn, Storage, Transform } from '../../src/schema/program.ts'
+import { columnOf } from './column.ts'
 import type { Random } from './random.ts'
 
 type Kind = ColumnType['kind']
@@ -122,8 +123,7 @@ function withSource(column: ProgramColumn, constant: string | null): ProgramColu
 function plainColumn(kind: 'text' | 'integer', database: 'pg' | 'sqlite'): ProgramColumn {
   const type: ColumnType = kind === 'integer' ? { kind, bytes: 8 } : { kind }
   const storage = (database === 'pg' ? PG : SQLITE)[kind][0]!
-  const rest = { transforms: [], required: false, formats: [], trueWords: [], falseWords: [] }
-  return { name: kind, from: { cell: 0 }, type, storage, ...rest, decimalChar: '.', groupChar: null }
+  return columnOf({ name: kind, type, storage })
 }
 
 const KINDS = Object.keys(PG) as Kind[]

@@ -3,6 +3,7 @@ import { CSV } from '../../src/parse/dialect.ts'
 import { type Position, START } from '../../src/parse/position.ts'
 import type { Reject } from '../../src/reject/reject.ts'
 import type { LoadPlan, Sql, TargetTable } from '../../src/write/database.ts'
+import { columnOf } from './column.ts'
 
 /** A number travels as int4, a bigint as int8, text as its bytes; bytes are taken as they are. */
 export type Cell = number | bigint | string | Uint8Array | null
@@ -99,19 +100,7 @@ export async function planFor(
   )
   const columns = target.columns
     .filter(({ generated }) => !generated)
-    .map(({ name, type, storage }, cell) => ({
-      name,
-      from: { cell },
-      type,
-      storage,
-      transforms: [],
-      required: false,
-      formats: [],
-      trueWords: [],
-      falseWords: [],
-      decimalChar: '.',
-      groupChar: null,
-    }))
+    .map(({ name, type, storage }, cell) => columnOf({ name, from: { cell }, type, storage }))
   const origins = columns.map(({ name }, cell) => ({ header: name, cell }))
   return { segment: 0, table: target.name, columns, origins, dialect: CSV, write: 'copy', epoch: 1, ...plan }
 }
