@@ -24,6 +24,7 @@ describe('with keys', () => {
     const profiles = join(folder, 'profiles')
     mkdirSync(profiles)
     writeFileSync(join(profiles, 'people.json'), JSON.stringify({ table: 'people_by_profile', key: ['id'] }))
+    writeFileSync(join(profiles, 'people.schema.json'), '{}')
     writeFileSync(join(profiles, 'other.json'), JSON.stringify({ table: 'other' }))
     const hash = createHash('sha256').update(HASHED).digest('hex')
     const keys = [PLAIN, `sha256:${hash}`, `${BOUND};profiles=people`, `${TABLED};tables=one|two`]
@@ -32,6 +33,12 @@ describe('with keys', () => {
     shop = new Api(server, HASHED)
   })
   after(() => server.stop())
+
+  test('a key is told of the profiles that it may use', async () => {
+    const profilesOf = async (key: string) => (await new Api(server, key).get('/profiles')).json
+    assert.deepEqual(await profilesOf(PLAIN), { profiles: ['other', 'people'], default: null })
+    assert.deepEqual(await profilesOf(BOUND), { profiles: ['people'], default: 'people' })
+  })
 
   test('every call needs one, but those that tell nothing', async () => {
     const nobody = new Api(server)

@@ -16,6 +16,7 @@ import { describeRoutes } from './openapi.ts'
 import { operationRoutes } from './operations.ts'
 import { pageRoutes } from './page.ts'
 import { answerTo, Problem, sentenceOf } from './problem.ts'
+import { profileRoutes } from './profiles.ts'
 import { rejectRoutes, replayRoutes } from './rejects.ts'
 import type { App, Context } from './routes.ts'
 import { statusRoutes } from './status.ts'
@@ -105,6 +106,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
   app.register(checkRoutes, context)
   statusRoutes(app, context)
   rejectRoutes(app, context)
+  profileRoutes(app, context)
   operationRoutes(app, context, registry)
   docsRoutes(app)
   pageRoutes(app)

@@ -16,10 +16,12 @@ const count = (description: string) => Type.Optional(Type.Integer({ description,
 const word = <const Words extends string[]>(words: Words, description: string) =>
   Type.Optional(Type.Unsafe<Words[number]>({ type: 'string', enum: words, description }))
 
+export const PROFILE_NAME = '^[A-Za-z0-9_][A-Za-z0-9_.-]*$'
+
 /** How an upload is to be loaded: fields of its form, or parameters of its URL. Texts have the syntax of the command line. */
 export const Settings = Type.Object(
   {
-    profile: text('Name of a profile of the server', { pattern: '^[A-Za-z0-9_][A-Za-z0-9_.-]*$', maxLength: 100 }),
+    profile: text('Name of a profile of the server', { pattern: PROFILE_NAME, maxLength: 100 }),
     table: text('`T` or `schema.T`. Default: of the profile, else the name of the file', {
       minLength: 1,
       maxLength: 200,
