@@ -56,7 +56,7 @@ export interface LoadOptions {
    */
   dedupe?: 'none' | 'key' | 'content'
   /**
-   * Records that `dedupe: 'content'` is to expect. A Bloom filter of that size, 131 MB for 100,000,000, tells which of them may come twice; of more
+   * Records that `dedupe: 'content'` is to expect. A Bloom filter of that size, 131 MB for 100,000,000, tells which of them may come twice, and is never made for more than one in 20 bytes of a source whose size is known; of more
    * records it tells less, which costs time and nothing else. Default: by the size of the source.
    */
   expectedRows?: number

@@ -4,6 +4,8 @@ import { BloomFilter } from './bloom.ts'
 const MOST_KEPT = 100_000
 /** Bytes of a source to a record where nobody says how many there are: few, so that the filter is rather too large. */
 const RECORD_BYTES = 50
+/** No source has more records than one for so many of its bytes, for all that a filter costs: with 131 MB a load into SQLite took 262 MB. */
+const LEAST_RECORD_BYTES = 20
 /** Of a source whose size is not known. */
 const USUAL_ROWS = 1_000_000
 /** What a filter is made for without being asked: 131 MB. */
@@ -14,10 +16,12 @@ export class Repeats {
   readonly #filter: BloomFilter
   #kept: Set<string> | undefined = new Set()
 
-  /** @param sourceBytes null: not known. `expectedRows`: the user's number. */
+  /** @param sourceBytes null: not known. `expectedRows`: the user's number, which is cut where the source cannot have so many. */
   constructor(sourceBytes: number | null, expectedRows: number | undefined) {
     const guess = sourceBytes === null ? USUAL_ROWS : Math.ceil(sourceBytes / RECORD_BYTES)
-    this.#filter = new BloomFilter({ expectedRows: expectedRows ?? Math.min(Math.max(guess, 1), MOST_ROWS) })
+    const most = sourceBytes === null ? Number.POSITIVE_INFINITY : Math.ceil(sourceBytes / LEAST_RECORD_BYTES)
+    const rows = Math.min(expectedRows ?? Math.min(guess, MOST_ROWS), most)
+    this.#filter = new BloomFilter({ expectedRows: Math.max(rows, 1) })
   }
 
   /** A record's key comes by, in hexadecimal digits of a SHA-256; one that comes twice for the same record does no harm. */
