@@ -10,18 +10,12 @@ import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { createGroup } from './memory-group.ts'
 import { startPostgres } from './postgres.ts'
-import { readMemory } from './process-memory.ts'
 import { SLUICE, sample, WORK } from './sample.ts'
 import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+import { expect, expectFlat, MB, show, watch } from './watch.ts'
 
-/** Memory is counted as `docker run --memory` does. */
-const MB = 2 ** 20
 /** Most that a load may hold at once. */
 const PEAK_LIMIT = 128 * MB
-/** How much higher the last quarter may be than the second: what a leak of 2 bytes a record would show in 5M. */
-const GROWTH_LIMIT = 10 * MB
-/** Milliseconds between two looks at the process. */
-const INTERVAL = 50
 
 const { values: flags } = parseArgs({
   options: {
@@ -35,8 +29,8 @@ const { values: flags } = parseArgs({
 const file = sample(Number(flags.rows), Number(flags.bad))
 for (const to of flags.to) {
   if (to === 'sqlite')
-    await watch('SQLite', sqliteTarget(join(WORK, 'memory.db'), 'primary key'), Number(flags.limit ?? 256))
-  else if (to === 'postgres') await withPostgres((target) => watch('PostgreSQL', target, Number(flags.limit ?? 512)))
+    await judge('SQLite', sqliteTarget(join(WORK, 'memory.db'), 'primary key'), Number(flags.limit ?? 256))
+  else if (to === 'postgres') await withPostgres((target) => judge('PostgreSQL', target, Number(flags.limit ?? 512)))
   else throw new Error(`--to ${to} is neither postgres nor sqlite`)
 }
 
@@ -50,14 +44,13 @@ async function withPostgres(use: (target: Target) => Promise<void>): Promise<voi
 }
 
 /** Loads the file in a group of `limit` MB and prints what it held, by quarters of the time it took. */
-async function watch(title: string, target: Target, limit: number): Promise<void> {
+async function judge(title: string, target: Target, limit: number): Promise<void> {
   await target.reset()
   const group = createGroup(limit * MB)
   try {
     const start = performance.now()
-    const { receipt, series, peak } = await load(target, group.enter)
+    const { receipt, quarters, peak } = await load(target, group.enter)
     const seconds = (performance.now() - start) / 1000
-    const quarters = [0, 1, 2, 3].map((k) => Math.max(...quarter(series, k)))
     console.log(
       `\n${title}: ${file.records.toLocaleString('en')} records, ${Math.round(file.bytes / 1e6)} MB, in ${seconds.toFixed(1)} s`,
     )
@@ -69,8 +62,7 @@ async function watch(title: string, target: Target, limit: number): Promise<void
     expect('every record was read', recordsRead === file.records)
     expect('just the bad records were rejected', rejected === file.bad)
     expect('the table holds what was inserted', (await target.count()) === inserted)
-    expect(`the peak is at most ${show(PEAK_LIMIT)}`, peak <= PEAK_LIMIT)
-    expect('the last quarter is no higher than the second and 10 MB', quarters[3]! <= quarters[1]! + GROWTH_LIMIT)
+    expectFlat(peak, quarters, PEAK_LIMIT)
   } finally {
     group.remove()
   }
@@ -86,32 +78,11 @@ async function load({ url }: Target, enter: string) {
       stdio: ['ignore', 'pipe', 'inherit'],
     },
   )
-  const series: number[] = []
-  let peak = 0
-  const timer = setInterval(() => {
-    const memory = readMemory(child.pid!)
-    if (!memory) return
-    series.push(memory.rss)
-    peak = memory.peak
-  }, INTERVAL)
+  const watched = watch(child.pid!)
   const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')])
-  clearInterval(timer)
+  watched.stop()
   if (code !== 0) throw new Error(`the load ended with ${code ?? signal}`)
-  return { receipt: JSON.parse(stdout) as Receipt, series, peak }
+  return { receipt: JSON.parse(stdout) as Receipt, quarters: watched.quarters(), peak: watched.peak() }
 }
 
 type Receipt = Record<'recordsRead' | 'inserted' | 'updated' | 'unchanged' | 'duplicates' | 'rejected', number>
-
-function quarter(series: number[], k: number): number[] {
-  const at = (part: number) => Math.floor((series.length * part) / 4)
-  return series.slice(at(k), at(k + 1))
-}
-
-function expect(what: string, holds: boolean): void {
-  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
-  if (!holds) process.exitCode = 1
-}
-
-function show(bytes: number): string {
-  return `${(bytes / MB).toFixed(0)} MB`
-}

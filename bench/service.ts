@@ -18,14 +18,11 @@ import type { ObjectStorage } from '../packages/sluice/src/storage/storage.ts'
 import { startSwift } from '../scripts/swift.ts'
 import { createGroup } from './memory-group.ts'
 import { startPostgres } from './postgres.ts'
-import { readMemory } from './process-memory.ts'
 import { type Sample, SLUICE, sample, WORK } from './sample.ts'
 import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+import { expect, expectFlat, MB, show, type Watched, watch } from './watch.ts'
 
-const MB = 2 ** 20
 const PEAK_LIMIT = 200 * MB
-/** How much higher the last quarter of a run may be than its second. */
-const GROWTH_LIMIT = 10 * MB
 const LEAST_SPEED = 0.85
 const MOST_LAG_MS = 50
 const MOST_HEALTH_MS = 100
@@ -78,9 +75,7 @@ async function servers(): Promise<Place> {
 
 interface Served {
   url: string
-  /** Resident memory, looked at 20 times a second. */
-  series: number[]
-  peak(): number
+  memory: Watched
   stop(): Promise<void>
 }
 
@@ -92,20 +87,12 @@ async function serve({ target, env }: Place): Promise<Served> {
     env: { ...process.env, ...env, DATABASE_URL: target.url, PORT: '0', LOG_LEVEL: 'warn' },
   })
   const url = await listening(child)
-  const series: number[] = []
-  let peak = 0
-  const timer = setInterval(() => {
-    const memory = readMemory(child.pid!)
-    if (!memory) return
-    series.push(memory.rss)
-    peak = memory.peak
-  }, 50)
+  const memory = watch(child.pid!)
   return {
     url,
-    series,
-    peak: () => peak,
+    memory,
     async stop() {
-      clearInterval(timer)
+      memory.stop()
       const ended = new Promise((resolve) => child.once('exit', resolve))
       child.kill()
       await ended
@@ -156,25 +143,21 @@ async function large(place: Place): Promise<void> {
     await place.target.reset()
     const served = await serve(place)
     try {
-      const idle = served.peak()
       const start = performance.now()
       const { code, json } = await post(served, file, `mode=${mode}`)
       const answered = (performance.now() - start) / 1000
       const status = mode === 'staged' ? await settled(served, json['uploadId']) : json['status']
       const seconds = (performance.now() - start) / 1000
-      const quarters = [0, 1, 2, 3].map((k) => Math.max(...quarter(served.series, k)))
+      const [peak, quarters] = [served.memory.peak(), served.memory.quarters()]
       console.log(
         `\n${place.name}, ${mode}: ${file.records.toLocaleString('en')} records, ${Math.round(file.bytes / 1e6)} MB: ${code} after ` +
           `${answered.toFixed(1)} s, ${status} after ${seconds.toFixed(1)} s, ${Math.round(file.records / seconds).toLocaleString('en')} rows/s`,
       )
-      console.log(
-        `peak RSS (VmHWM) ${show(served.peak())}, idle ${show(idle)}; by quarters ${quarters.map(show).join(', ')}`,
-      )
+      console.log(`peak RSS (VmHWM) ${show(peak)}; by quarters ${quarters.map(show).join(', ')}`)
       expect('the answer is as specified', code === (mode === 'staged' ? 202 : 200) && status === 'completed')
       expect('the table holds every sound record', (await place.target.count()) === file.records - file.bad)
       expect('nothing is stored any more', await isEmpty(place.storage))
-      expect(`the peak is at most ${show(PEAK_LIMIT)}`, served.peak() <= PEAK_LIMIT)
-      expect('the last quarter is no higher than the second and 10 MB', quarters[3]! <= quarters[1]! + GROWTH_LIMIT)
+      expectFlat(peak, quarters, PEAK_LIMIT)
     } finally {
       await served.stop()
     }
@@ -216,13 +199,13 @@ async function many(place: Place): Promise<void> {
       })
       const states = await Promise.all(posts)
       console.log(
-        `\n${place.name}, ten uploads of ${Math.round(file.bytes / 1e6)} MB at once, ${mode}: peak ${show(served.peak())}`,
+        `\n${place.name}, ten uploads of ${Math.round(file.bytes / 1e6)} MB at once, ${mode}: peak ${show(served.memory.peak())}`,
       )
       expect(
         'each is loaded',
         states.every((state) => state === 'completed'),
       )
-      expect(`the peak is under ${flags.limit} MB`, served.peak() < Number(flags.limit) * MB)
+      expect(`the peak is under ${flags.limit} MB`, served.memory.peak() < Number(flags.limit) * MB)
     } finally {
       await served.stop()
     }
@@ -261,20 +244,6 @@ async function calm(place: Place): Promise<void> {
   } finally {
     await served.stop()
   }
-}
-
-function quarter(series: number[], k: number): number[] {
-  const at = (part: number) => Math.floor((series.length * part) / 4)
-  return series.slice(at(k), at(k + 1))
-}
-
-function expect(what: string, holds: boolean): void {
-  console.log(`${holds ? 'ok    ' : 'FAILED'} ${what}`)
-  if (!holds) process.exitCode = 1
-}
-
-function show(bytes: number): string {
-  return `${(bytes / MB).toFixed(0)} MB`
 }
 
 mkdirSync(WORK, { recursive: true })
