@@ -32,7 +32,10 @@ const SHOWN_REJECTS = 20
 /** As of a load; nothing waits for a batch, so that only their memory counts. */
 const LIMITS = { records: 50_000, bytes: 2 * 1024 * 1024 }
 
-/** What to check, and as what: those options of {@link LoadOptions} that decide which records are sound. */
+/**
+ * What to check, and as what: those options of {@link LoadOptions} that decide which records are sound. `onConflict` and `dedupe` need keys and
+ * columns, and those are looked for; which keys are taken, in the source or in the table, only a load finds out.
+ */
 export interface CheckOptions
   extends Pick<
     LoadOptions,
@@ -42,6 +45,8 @@ export interface CheckOptions
     | 'schema'
     | 'dialect'
     | 'key'
+    | 'onConflict'
+    | 'dedupe'
     | 'rename'
     | 'skip'
     | 'set'
@@ -91,7 +96,7 @@ export interface CheckReport {
   /** A schema with which a load judges and stores every cell as this check did. */
   schema: TableSchema
   recordsRead: number
-  /** Records that the checks let pass. Constraints of the database itself are not tried. */
+  /** Records that the checks let pass. Constraints of the database itself are not tried, and keys not compared: duplicates are among them. */
   sound: number
   rejected: number
   /** Rejects by the code of their first error. */
@@ -145,7 +150,7 @@ export async function check(options: CheckOptions): Promise<CheckReport> {
       dialect,
       ...found,
       columns: columnsOf(plan.program, inferred?.evidence ?? []),
-      schema: schema ?? schemaOf(plan, dialect.nullWords, target ? undefined : inferred?.schema),
+      schema: schema ?? schemaOf(plan, dialect.nullWords, inferred?.schema),
       ...tally.counts,
       bytes: tally.bytes,
       elapsedMs: Math.round(performance.now() - begun),

@@ -31,6 +31,8 @@ const FILES: [name: string, content: string | Uint8Array, options?: Partial<Chec
   ['list.json', '{"d":[{"id":1.5},{"id":true},{"id":[1]}]}', { dialect: { jsonPath: 'd' } }],
   ['titles.csv', 'Sales\n\nid,name,\n1,a,\n2,b,\nx\n'],
   ['short.csv', 'a,b\nlong enough,1\nx,2\n', { maxRecordBytes: 8 }],
+  ['german.csv', `id;amount\n${'1;1.234,56\n'.repeat(30_000)}2;12.5\n3;1.5\n4;7\n`],
+  ['content.csv', 'id,name\n1,a\nx,b,c\n2,b\n', { dedupe: 'content' }],
   ['some.csv', 'a\n1\n2\nx\n', { limit: 2, set: { tenant: 'acme' }, provenance: true }],
 ]
 
@@ -62,6 +64,7 @@ for (const [name, content, options] of FILES) {
       const again = await check({ source, to, table: 't', ...options, ...given })
       assert.equal(again.table, 't')
       assert.deepEqual(again.rejectsByCode, report.rejectsByCode, 'against the table that the load made')
+      if (name === 'german.csv') assert.deepEqual(again.schema, schema, 'the guard of its groups too')
       await database.close()
     }
   })

@@ -23,7 +23,7 @@ const TYPES: Record<ColumnType['kind'], Field['type']> = {
 
 /**
  * A schema by which a load judges each cell of the source as `plan` does, where none was given.
- * @param inferred The one that `plan` followed: of its constraints a program has only the compiled tests. Undefined where the table decided.
+ * @param inferred Where it was followed: of the pattern that guards inferred groups of digits a program has the compiled test only.
  */
 export function schemaOf(
   { program, key }: Pick<Plan, 'program' | 'key'>,
@@ -34,7 +34,9 @@ export function schemaOf(
   const fields = program.columns.flatMap((column) => {
     if (!('cell' in column.from)) return []
     const header = program.sourceColumns[column.from.cell]!
-    return defined<Field>({ ...fieldOf(column, header), constraints: constraints.get(header) })
+    const field = fieldOf(column, header)
+    // A column of the table that has the last word took nothing of the inferred field.
+    return field.groupChar === undefined ? field : defined<Field>({ ...field, constraints: constraints.get(header) })
   })
   const names = new Set(fields.map(({ name }) => name))
   return defined<TableSchema>({

@@ -8,7 +8,7 @@ import {
   type LoadOptions,
   rejectText,
 } from '@sluice/engine'
-import type { Command } from 'commander'
+import { type Command, Option } from 'commander'
 import type { Config } from '../config.ts'
 import { reportText } from './check-text.ts'
 import { toFailure, usageError } from './failure.ts'
@@ -21,6 +21,8 @@ interface CheckFlags extends SourceFlags {
   to?: string
   table?: string
   key?: string[]
+  onConflict?: LoadOptions['onConflict']
+  dedupe?: LoadOptions['dedupe']
   maxErrors?: LoadOptions['maxErrors']
   emitSchema?: string
   show?: number
@@ -52,6 +54,21 @@ export function addCheck(program: Command, config: Config): void {
   command.option('--table <table>', 'the table, T or schema.T (default: the name of the file without its extensions)')
   command.option('--key <columns>', "key columns, a,b (default: the schema's primaryKey)", read.nameList('--key'))
 
+  command.addOption(
+    new Option('--on-conflict <what>', 'look whether a load with it could begin; no keys are compared').choices([
+      'reject',
+      'skip',
+      'update',
+    ]),
+  )
+  command.addOption(
+    new Option('--dedupe <what>', 'look whether a load with it could begin; nothing is compared').choices([
+      'none',
+      'key',
+      'content',
+    ]),
+  )
+
   addSourceFlags(command)
 
   command.optionsGroup('What to show:')
@@ -80,7 +97,14 @@ async function runCheck(words: string[], flags: CheckFlags, config: Config): Pro
     const source = await sourceOptions(words, flags, config, interrupt.signal)
     const options: CheckOptions = {
       ...source,
-      ...definedOf({ to: flags.to, table: flags.table, key: flags.key, shown: flags.show }),
+      ...definedOf({
+        to: flags.to,
+        table: flags.table,
+        key: flags.key,
+        onConflict: flags.onConflict,
+        dedupe: flags.dedupe,
+        shown: flags.show,
+      }),
       signal: interrupt.signal,
       onNotice: (message) => reporter.notice(message),
     }
