@@ -28,6 +28,7 @@ const LONG = [
   'commands',
   'conflict',
   'decode',
+  'dedupe',
   'delivery',
   'faults',
   'http',
