@@ -1,5 +1,5 @@
 /**
- * `node bench/scaling.ts`: how a load in segments scales beyond the machine that it was measured on. A simulation: workers claim segments,
+ * `npm run bench:scaling`: how a load in segments scales beyond the machine that it was measured on. A simulation: workers claim segments,
  * read them from a store, make batches and hand them to a server with so many cores, two at a time, as sluice does. The costs are those
  * that `npm run bench` measures (`--only postgres-segments`, `--only postgres-unique`); docs/scaling.md holds the output.
  */

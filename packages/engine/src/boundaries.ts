@@ -29,7 +29,7 @@ export interface Boundaries {
 const SEGMENT_BYTES = 32 * 1024 * 1024
 
 /** @throws SluiceError SLUICE_CONFIG for a `SLUICE_SEGMENT_BYTES` that is no number */
-export function segmentBytes(): number {
+function segmentBytes(): number {
   const bytes = Number(process.env.SLUICE_SEGMENT_BYTES ?? SEGMENT_BYTES)
   if (bytes >= 1) return bytes
   throw new SluiceError('SLUICE_CONFIG', 'SLUICE_SEGMENT_BYTES must be a number of bytes, 1 or more')

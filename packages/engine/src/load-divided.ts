@@ -9,10 +9,9 @@ import { failpoint } from './failpoint.ts'
 import { interrupted, loadSegment, type Run } from './load-segment.ts'
 import { contentOf } from './loaded-before.ts'
 import { planSource } from './plan-source.ts'
-import { claimOf } from './prepare.ts'
 import { MOST_CONNECTIONS } from './segments.ts'
 import { Threads } from './threads.ts'
-import { underLease } from './under-lease.ts'
+import { claimOf, underLease } from './under-lease.ts'
 
 /** Milliseconds between two looks at what others are doing. */
 const LOOK_MS = 200

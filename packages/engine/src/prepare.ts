@@ -1,7 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
-import { type Claim, JobStore } from './checkpoint/job-store.ts'
-import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
+import { JobStore } from './checkpoint/job-store.ts'
 import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
@@ -17,6 +16,7 @@ import { segmentsOf } from './segments.ts'
 import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
+import { claimOf } from './under-lease.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
 import { LateIndex } from './write/late-index.ts'
 import { retry } from './write/retry.ts'
@@ -300,20 +300,6 @@ async function forget({ database, store, table, names, notice }: Place): Promise
 
 function isJobError(error: unknown): boolean {
   return error instanceof SluiceError && error.code === 'SLUICE_JOB'
-}
-
-/** Seconds without a commit or a renewal after which another process may take a job over. */
-function leaseSeconds(): number {
-  const seconds = Number(process.env.SLUICE_LEASE_SECONDS ?? 30)
-  if (!(seconds >= 1))
-    throw new SluiceError('SLUICE_CONFIG', 'SLUICE_LEASE_SECONDS must be a number of seconds, 1 or more')
-  return seconds
-}
-
-export function claimOf(checkpoint: Checkpoint | undefined): Claim {
-  const claim = { owner: leaseOwner(), seconds: leaseSeconds() }
-  const holder = checkpoint?.leaseOwner
-  return holder && livesNoMore(holder) ? { ...claim, dead: holder } : claim
 }
 
 async function refuseChanges(options: LoadOptions, sources: Source[], job: Job): Promise<void> {

@@ -1,11 +1,27 @@
 import type { Checkpoint } from './checkpoint/job.ts'
 import type { Claim } from './checkpoint/job-store.ts'
+import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
+import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
 import type { Run } from './load-segment.ts'
 import { Committer } from './write/committer.ts'
 
 /** With 30 s, every 5 s: a lease outlives renewals that fail, and a cancelled job stops soon. */
 const RENEWALS_A_LEASE = 6
+
+/** Seconds without a commit or a renewal after which another process may take a job over. */
+function leaseSeconds(): number {
+  const seconds = Number(process.env.SLUICE_LEASE_SECONDS ?? 30)
+  if (!(seconds >= 1))
+    throw new SluiceError('SLUICE_CONFIG', 'SLUICE_LEASE_SECONDS must be a number of seconds, 1 or more')
+  return seconds
+}
+
+export function claimOf(checkpoint: Checkpoint | undefined): Claim {
+  const claim = { owner: leaseOwner(), seconds: leaseSeconds() }
+  const holder = checkpoint?.leaseOwner
+  return holder && livesNoMore(holder) ? { ...claim, dead: holder } : claim
+}
 
 /**
  * Does what is left of a segment that was claimed. When that fails, the segment is left so that the job can go on.
