@@ -117,8 +117,8 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
 
     test('two processes with the same command: what one begins nobody does twice', async () => {
       const both = await Promise.all([
-        sluice(command('t_two'), { cwd: folder }),
-        sluice(command('t_two'), { cwd: folder }),
+        sluice(command('t_two'), { cwd: folder, timeout: 300_000 }),
+        sluice(command('t_two'), { cwd: folder, timeout: 300_000 }),
       ])
       for (const { code, stderr } of both) {
         if (code !== 0) assert.match(stderr, /is being loaded by|has just begun|taken over|already exists|is complete/)

@@ -17,7 +17,7 @@ export function fitsInteger(text: string, bytes: 2 | 4 | 8): boolean {
 }
 
 /** Whether plain digits fit PostgreSQL's numeric of any size. */
-export function fitsNumeric(text: string): boolean {
+function fitsNumeric(text: string): boolean {
   const [before = '', after = ''] = text.replace(/^[+-]/, '').split('.')
   return before.length <= NUMERIC_DIGITS.before && after.length <= NUMERIC_DIGITS.after
 }
