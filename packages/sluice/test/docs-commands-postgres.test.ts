@@ -8,7 +8,7 @@ import { temporaryFolder } from './sluice.ts'
 const postgres = await startPostgres()
 after(() => postgres.stop())
 
-for (const path of ['README.md', 'docs/guide.md']) {
+for (const path of ['README.md', 'docs/guide.md', 'docs/recipes.md']) {
   test(`the commands of ${path} that need PostgreSQL run`, async () => {
     const folder = temporaryFolder()
     prepareClone(folder)

@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { blocks, page } from './documents.ts'
 import { prepareClone, runShell, runTypeScript } from './run-blocks.ts'
+import { serve } from './serve.ts'
 import { EXAMPLES, temporaryFolder } from './sluice.ts'
 
 const isOfServer = (code: string) => code.includes('postgres://')
@@ -23,7 +24,7 @@ test('the commands of README.md run, in a clone in which npm ci is done', async 
   for (const code of blocks(page('README.md'), 'ts')) assert.equal(await runTypeScript(code, folder), '4977 33\n')
 })
 
-for (const path of ['docs/guide.md', 'docs/operations.md']) {
+for (const path of ['docs/guide.md', 'docs/operations.md', 'docs/recipes.md', 'docs/tuning.md']) {
   test(`the commands of ${path} run, one after the other`, async () => {
     const folder = temporaryFolder()
     prepareClone(folder)
@@ -33,6 +34,31 @@ for (const path of ['docs/guide.md', 'docs/operations.md']) {
     for (const code of commands) await runShell(code, folder)
   })
 }
+
+test('the calls by curl of the guide and the reference succeed, one after the other', async () => {
+  const folder = temporaryFolder()
+  prepareClone(folder)
+  const server = await serve(folder)
+  try {
+    await runShell('cp examples/customers.csv large.csv; cp large.csv people.csv; gzip -k people.csv', folder)
+    const first = await runShell(`curl -sf -F file=@large.csv -F table=first '${server.url}/upload?wait=true'`, folder)
+    const { jobId } = JSON.parse(first)
+    const commands = ['docs/guide.md', 'docs/reference/http.md'].flatMap((path) =>
+      [...page(path).matchAll(/^curl .*$/gm)].map(([command]) => command),
+    )
+    assert.ok(commands.length >= 7)
+    for (const command of commands) {
+      const here = command
+        .replace('curl ', 'curl --silent --fail-with-body ')
+        .replaceAll('http://localhost:3002', server.url)
+        .replace(/[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}/, jobId)
+      const printed = await runShell(here, folder)
+      assert.doesNotMatch(printed, /"type":"about:blank"|"status":[45]/, command)
+    }
+  } finally {
+    await server.stop()
+  }
+})
 
 test('the programs of docs/reference/library.md run, one after the other', async () => {
   const folder = temporaryFolder()

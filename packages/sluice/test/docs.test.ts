@@ -156,7 +156,7 @@ for (const path of pages()) {
 test('every script that the documentation names is there', () => {
   const { scripts } = JSON.parse(page('package.json'))
   for (const path of pages()) {
-    const named = [...page(path).matchAll(/npm run ([a-z:]+)/g)].map(([, name]) => name!)
+    const named = [...page(path).matchAll(/npm run ([a-z:-]+)/g)].map(([, name]) => name!)
     for (const name of named) assert.ok(name in scripts, `${path}: npm run ${name}`)
   }
 })
