@@ -24,6 +24,7 @@ const { values: flags, positionals: words } = parseArgs({
 
 /** Words in the names of files that kill, resume or repeat whole loads: too long for `npm run check`. */
 const LONG = [
+  'accept',
   'atomic',
   'commands',
   'conflict',

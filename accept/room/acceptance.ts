@@ -46,6 +46,13 @@ export class Acceptance<Id extends string> {
     this.#note(id, holds ? 'replaced' : 'fail', `${evidence} (${decision})`)
   }
 
+  /** The kernel in the place of a parser that makes objects, by the rates of whole loads with either. */
+  parser(id: Id, rows: number, ours: number, theirs: number): void {
+    const evidence = `the kernel scans bytes: ${count(ours)} rows/s end to end, csv-parse and INSERT ${count(theirs)}`
+    if (rows < LEAST_ROWS) this.#note(id, 'too small', evidence)
+    else this.replaced(id, ours > theirs, 'decisions 0001, 0007', evidence)
+  }
+
   /** A rate of at least so many rows a second. */
   rate(id: Id, rows: number, seconds: number, floor: number): void {
     const rate = rows / seconds
