@@ -126,6 +126,8 @@ export function listUploads(
   return json(call(`/uploads?${query}`, { signal: signal ?? null }))
 }
 
+export const listProfiles = (): Promise<{ profiles: string[]; default: string | null }> => json(call('/profiles'))
+
 /** Loads a sample as `settings` say, into nothing. */
 export function dryRun(sample: string, settings: Record<string, string[]>, signal: AbortSignal): Promise<DryRun> {
   const query = new URLSearchParams(Object.entries(settings).flatMap(([key, all]) => all.map((one) => [key, one])))

@@ -1,8 +1,9 @@
 import assert from 'node:assert/strict'
-import { globSync, readFileSync, writeFileSync } from 'node:fs'
+import { closeSync, globSync, mkdirSync, openSync, readFileSync, writeFileSync, writeSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, test } from 'node:test'
+import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
 import type { Browser, Page } from 'playwright-core'
 import { generate } from '../../sluice/src/generate/generate.ts'
@@ -11,8 +12,8 @@ import { temporaryFolder } from '../../sluice/test/sluice.ts'
 import { openBrowser, seriousFindings, visit } from './browser.ts'
 
 const PAGE = join(import.meta.dirname, '../../sluice/page')
-/** Some 20 MB. */
-const RECORDS = 100_000
+/** 200 MB. */
+const RECORDS = 1_000_000
 const MOST_SCRIPT = 250 * 1024
 
 let browser: Browser
@@ -23,11 +24,21 @@ after(() => browser.close())
 
 function sample(folder: string, name: string, rows: number): string {
   const path = join(folder, name)
-  writeFileSync(path, Buffer.concat([...generate({ rows, bad: rows / 100, duplicates: 0, seed: 7 })]))
+  const file = openSync(path, 'w')
+  for (const piece of generate({ rows, bad: rows / 100, duplicates: 0, seed: 7 })) writeSync(file, piece)
+  closeSync(file)
   return path
 }
 
 const button = (page: Page, name: RegExp | string) => page.getByRole('button', { name })
+const reached = (page: Page, bar: string, percent: number) =>
+  page.waitForFunction(
+    ([name, least]) => {
+      const shown = document.querySelector(`[role=progressbar][aria-label="${name}"]`)?.getAttribute('aria-valuenow')
+      return Number(shown) >= least
+    },
+    [bar, percent] as const,
+  )
 const accessible = async (page: Page, state: string) => assert.deepEqual(await seriousFindings(page), [], state)
 
 test('a file all the way: looked into, mapped, sent over a connection that breaks, watched, repaired and loaded again', async () => {
@@ -52,27 +63,28 @@ test('a file all the way: looked into, mapped, sent over a connection that break
   await accessible(page, 'with a file')
   assert.deepEqual(complaints, [])
 
-  // Slow enough that the server is killed in the middle of the file.
+  // Slow enough that the connection is cut in the middle of the file.
   const network = await page.context().newCDPSession(page)
-  const conditions = { offline: false, latency: 0, downloadThroughput: -1 }
-  await network.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput: 4_000_000 })
+  const connection = (offline: boolean, uploadThroughput = -1) =>
+    network.send('Network.emulateNetworkConditions', { offline, latency: 0, downloadThroughput: -1, uploadThroughput })
+  await connection(false, 40_000_000)
   await button(page, /^Import [\d.]+ MB/).click()
   const received = page.getByRole('progressbar', { name: 'Received' })
-  await page.waitForFunction(() => {
-    const bar = document.querySelector('[role=progressbar][aria-label=Received]')
-    return Number(bar?.getAttribute('aria-valuenow')) >= 20
-  })
+  await reached(page, 'Received', 20)
   await accessible(page, 'while sending')
+  await connection(true)
+  await page.getByText('Connection lost; trying again').waitFor()
+  await connection(false)
+  await reached(page, 'In the database', 20)
   await served.stop('SIGKILL')
   await page.getByText('The server does not answer').first().waitFor()
   served = await serve(folder, { PORT: String(served.port) })
-  await network.send('Network.emulateNetworkConditions', { ...conditions, uploadThroughput: -1 })
-  await page.getByText('The account balances').waitFor({ timeout: 60_000 })
+  await page.getByText('The account balances').waitFor({ timeout: 90_000 })
   assert.equal(await received.count(), 0)
   await page.getByRole('table', { name: 'Refused records' }).waitFor()
   await accessible(page, 'with the receipt')
 
-  const database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
+  const database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true, timeout: 10_000 })
   const rows = () => Number(database.prepare('SELECT count(*) AS n FROM people').get()!['n'])
   const uploadId = new URL(page.url()).hash.split('/').at(-1)!
   const receipt = async () =>
@@ -115,6 +127,45 @@ test('a file all the way: looked into, mapped, sent over a connection that break
   await served.stop()
 })
 
+test('what the page says is in the database is there, and no more than a second late', async () => {
+  const folder = temporaryFolder()
+  const file = sample(folder, 'watched.csv', RECORDS)
+  const served = await serve(folder)
+  const { page } = await visit(browser, served.url)
+  await page.setInputFiles('input[type=file]', file)
+  await button(page, /^Import [\d.]+ MB/).click()
+  await reached(page, 'In the database', 1)
+  using database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true, timeout: 10_000 })
+  const shown = () =>
+    page.evaluate(() => {
+      const [settled = 0, refused = 0] = [...document.querySelectorAll('.figure dd')].map(({ textContent }) =>
+        Number(textContent.replaceAll(',', '')),
+      )
+      return settled - refused
+    })
+  const counts: { at: number; rows: number }[] = []
+  const samples: { from: number; said: number; rows: number }[] = []
+  while (await page.getByRole('progressbar', { name: 'In the database' }).isVisible()) {
+    const from = performance.now()
+    const said = await shown()
+    const rows = Number(database.prepare('SELECT count(*) AS n FROM watched').get()!['n'])
+    // The bars may have gone while it was asked.
+    if (said === 0) break
+    samples.push({ from, said, rows })
+    counts.push({ at: performance.now(), rows })
+    await delay(50)
+  }
+  await served.stop()
+  assert.ok(samples.length >= 20, `${samples.length} samples`)
+  // On a machine that many use at once a look by itself takes long.
+  const look = Math.max(...samples.map(({ from }, i) => counts[i]!.at - from))
+  for (const { from, said, rows } of samples) {
+    assert.ok(said <= rows, `${said} are shown, ${rows} are there`)
+    const before = counts.findLast(({ at }) => at <= from - 1_000 - look)?.rows ?? 0
+    assert.ok(said >= before, `${said} are shown, ${before} were there a second before`)
+  }
+})
+
 test('names and cells are text, whatever they say', async () => {
   const folder = temporaryFolder()
   const served = await serve(folder)
@@ -144,6 +195,41 @@ test('names and cells are text, whatever they say', async () => {
   assert.equal(await page.locator('img').count(), 0)
   assert.deepEqual(complaints, [])
   await served.stop()
+})
+
+test('a profile of the server, a key of two columns, and equal rows loaded once', async () => {
+  const folder = temporaryFolder()
+  const profiles = join(folder, 'profiles')
+  mkdirSync(profiles)
+  writeFileSync(join(profiles, 'staff.json'), JSON.stringify({ table: 'staff', set: { source: 'profile' } }))
+  const served = await serve(folder, { SLUICE_PROFILES: profiles })
+  const { page } = await visit(browser, served.url)
+  const choose = () =>
+    page.setInputFiles('input[type=file]', {
+      name: 'team.csv',
+      mimeType: 'text/csv',
+      buffer: Buffer.from('year,team,name\n2025,red,Ada\n2026,red,Ada\n2026,red,Ada\n'),
+    })
+  await choose()
+  await page.getByLabel('Key', { exact: true }).selectOption('year')
+  await page.getByLabel('Key', { exact: true }).selectOption('team')
+  await page.getByLabel('Column in the table for team').fill('squad')
+  await button(page, 'Take squad out of the key').waitFor()
+  await page.getByText('More choices').click()
+  await page.getByLabel('Equal rows').selectOption('key')
+  await accessible(page, 'with a key of two columns')
+  await button(page, /^Import /).click()
+  await page.getByText('3 records: 2 inserted, 1 duplicate, 0 refused.').first().waitFor()
+
+  await page.getByRole('link', { name: 'Import a file' }).click()
+  await choose()
+  await page.getByLabel('Profile').selectOption('staff')
+  await button(page, /^Import /).click()
+  await page.getByText('3 records: 3 inserted, 0 refused.').first().waitFor()
+  await served.stop()
+  using database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
+  const [row] = database.prepare('SELECT count(*) AS n, min(source) AS source FROM staff').all()
+  assert.deepEqual({ ...row }, { n: 3, source: 'profile' })
 })
 
 test('with keys the page is open, and asks for one before it shows anything', async () => {

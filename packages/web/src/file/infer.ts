@@ -6,6 +6,7 @@ export type ColumnType =
   | 'integer'
   | 'number'
   | 'number-comma'
+  | 'number-grouped'
   | 'boolean'
   | 'date'
   | 'datetime'

@@ -29,6 +29,7 @@ export function FileView({ file, change }: { file: File; change: () => void }) {
     profile: '',
     key: [],
     onConflict: 'reject',
+    dedupe: 'none',
     replace: false,
     atomic: false,
     maxErrors: '',
@@ -73,8 +74,14 @@ export function FileView({ file, change }: { file: File; change: () => void }) {
       setStarting(false)
     }
   }
-  const edit = (index: number, part: Partial<Column>): void =>
-    setColumns(view!.columns.map((column, i) => (i === index ? { ...column, ...part } : column)))
+  const edit = (index: number, part: Partial<Column>): void => {
+    const old = view!.columns[index]!
+    const now = { ...old, ...part }
+    setColumns(view!.columns.map((column, i) => (i === index ? now : column)))
+    // The key goes by the names of the table: what is renamed stays in it, what is left out does not.
+    const key = target.key.flatMap((name) => (name !== old.target ? [name] : now.take ? [now.target] : []))
+    setTarget({ ...target, key })
+  }
   const saveProfile = (): void => {
     const text = JSON.stringify(profileOf(view, encoding, target), null, 2)
     save(new Blob([`${text}\n`], { type: 'application/json' }), `${target.table || 'profile'}.json`)

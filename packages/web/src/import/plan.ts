@@ -34,6 +34,7 @@ export interface Target {
   profile: string
   key: string[]
   onConflict: 'reject' | 'skip' | 'update'
+  dedupe: 'none' | 'key' | 'content'
   replace: boolean
   atomic: boolean
   maxErrors: string
@@ -88,6 +89,8 @@ export function settingsOf(view: View | undefined, encoding: string, target: Tar
   say('maxErrors', target.maxErrors.trim())
   say('key', target.key.join(','))
   if (target.key.length > 0 && target.onConflict !== 'reject') say('onConflict', target.onConflict)
+  const dedupe = dedupeOf(target)
+  if (dedupe !== 'none') say('dedupe', dedupe)
   if (target.replace) say('replace', 'true')
   if (target.atomic) say('atomic', 'true')
   if (!view) return settings
@@ -111,6 +114,11 @@ export function settingsOf(view: View | undefined, encoding: string, target: Tar
   return settings
 }
 
+/** By a key only where there is one. */
+function dedupeOf({ dedupe, key }: Target): Target['dedupe'] {
+  return dedupe === 'key' && key.length === 0 ? 'none' : dedupe
+}
+
 function schemaOf(columns: readonly Column[]): { fields: Record<string, unknown>[] } {
   return { fields: columns.filter(({ take }) => take).map(fieldOf) }
 }
@@ -120,6 +128,7 @@ function fieldOf({ header, target, type, guess, dateFormat }: Column): Record<st
   const chosen = type === 'auto' ? guess : type
   if (chosen === 'email') return { ...field, type: 'string', format: 'email', transform: ['trim', 'lowercase'] }
   if (chosen === 'number-comma') return { ...field, type: 'number', decimalChar: ',', groupChar: '.' }
+  if (chosen === 'number-grouped') return { ...field, type: 'number', groupChar: ',' }
   if ((chosen === 'date' || chosen === 'datetime') && dateFormat)
     return { ...field, type: chosen, format: [dateFormat] }
   return { ...field, type: chosen }
@@ -138,6 +147,7 @@ export function profileOf(view: View | undefined, encoding: string, target: Targ
     ...(view?.columns.some(({ take }) => !take) && { unknownColumns: 'ignore' }),
     ...(key.length > 0 && { key }),
     ...(key.length > 0 && onConflict !== 'reject' && { onConflict }),
+    ...(dedupeOf(target) !== 'none' && { dedupe: dedupeOf(target) }),
     ...(maxErrors.trim() !== '' && { maxErrors: maxErrors.endsWith('%') ? maxErrors : Number(maxErrors) }),
     ...(atomic && { atomic }),
   }

@@ -1,21 +1,40 @@
+import { useEffect, useState } from 'react'
+import { listProfiles } from '../api.ts'
 import { texts } from '../texts.ts'
 import type { Column, Target } from './plan.ts'
 
 const POLICIES = ['reject', 'skip', 'update'] as const
+const DEDUPES = ['none', 'key', 'content'] as const
 
 /** Where the rows go, and by which rules. */
 export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
   const { target: words } = texts
   const taken = columns.filter(({ take }) => take)
-  const [key = ''] = target.key
+  const hasKey = target.key.length > 0
+  const profiles = useProfiles()
   return (
     <section className="panel target">
       <h2>{words.title}</h2>
+      {profiles.length > 0 && (
+        <label className="field">
+          <span>{words.profile}</span>
+          <select value={target.profile} onChange={(event) => set({ profile: event.target.value, table: '' })}>
+            <option value="">{words.noProfile}</option>
+            {profiles.map((name) => (
+              <option key={name} value={name}>
+                {name}
+              </option>
+            ))}
+          </select>
+          <small>{words.profileHint}</small>
+        </label>
+      )}
       <label className="field">
         <span>{words.table}</span>
         <input
           className="input strong"
           value={target.table}
+          placeholder={target.profile === '' ? '' : words.tableOfProfile}
           aria-describedby="table-hint"
           onChange={(event) => set({ table: event.target.value })}
         />
@@ -23,19 +42,8 @@ export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
           {target.table.trim() === '' && target.profile === '' ? words.tableNeeded : words.tableHint}
         </small>
       </label>
-      <label className="field">
-        <span>{words.key}</span>
-        <select value={key} onChange={(event) => set({ key: event.target.value === '' ? [] : [event.target.value] })}>
-          <option value="">{words.noKey}</option>
-          {taken.map(({ target: name, at }) => (
-            <option key={at} value={name}>
-              {name}
-            </option>
-          ))}
-        </select>
-        <small>{words.keyHint}</small>
-      </label>
-      {key !== '' && (
+      <KeyChoice columns={taken} chosen={target.key} choose={(key) => set({ key })} />
+      {hasKey && (
         <label className="field">
           <span>{words.duplicates}</span>
           <select
@@ -53,9 +61,14 @@ export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
       <details>
         <summary>{words.more}</summary>
         <label className="field">
-          <span>{words.profile}</span>
-          <input className="input" value={target.profile} onChange={(event) => set({ profile: event.target.value })} />
-          <small>{words.profileHint}</small>
+          <span>{words.dedupe}</span>
+          <select value={target.dedupe} onChange={(event) => set({ dedupe: event.target.value as Target['dedupe'] })}>
+            {DEDUPES.map((one) => (
+              <option key={one} value={one} disabled={one === 'key' && !hasKey}>
+                {words.dedupes[one]}
+              </option>
+            ))}
+          </select>
         </label>
         <label className="field">
           <span>{words.maxErrors}</span>
@@ -86,6 +99,60 @@ export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
       </details>
     </section>
   )
+}
+
+/** The names that the server has; none where it cannot be asked, as they are a comfort only. */
+function useProfiles(): string[] {
+  const [profiles, setProfiles] = useState<string[]>([])
+  useEffect(() => {
+    listProfiles().then(
+      (answer) => setProfiles(answer.profiles),
+      () => undefined,
+    )
+  }, [])
+  return profiles
+}
+
+/** One column or several, in the order in which they are chosen. */
+function KeyChoice({ columns, chosen, choose }: KeyProps) {
+  const { target: words } = texts
+  const left = columns.filter(({ target: name }) => name !== '' && !chosen.includes(name))
+  return (
+    <div className="field">
+      <label htmlFor="key-column">{words.key}</label>
+      {chosen.length > 0 && (
+        <ul className="key-columns">
+          {chosen.map((name) => (
+            <li key={name}>
+              <button
+                type="button"
+                className="chip"
+                aria-label={words.notKey(name)}
+                onClick={() => choose(chosen.filter((other) => other !== name))}
+              >
+                {name} <span aria-hidden="true">×</span>
+              </button>
+            </li>
+          ))}
+        </ul>
+      )}
+      <select id="key-column" value="" onChange={(event) => choose([...chosen, event.target.value])}>
+        <option value="">{chosen.length > 0 ? words.furtherKey : words.noKey}</option>
+        {left.map(({ target: name, at }) => (
+          <option key={at} value={name}>
+            {name}
+          </option>
+        ))}
+      </select>
+      <small>{words.keyHint}</small>
+    </div>
+  )
+}
+
+interface KeyProps {
+  columns: Column[]
+  chosen: string[]
+  choose: (key: string[]) => void
 }
 
 interface TargetProps {
