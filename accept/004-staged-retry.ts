@@ -222,6 +222,14 @@ export const stagedRetry: Script = {
     })
 
     let rowsPerSecond = 0
+    await accepted.scenario(['004-08'], async () => {
+      await database.sql('TRUNCATE webhook_events')
+      const statements = await database.statementsInto('webhook_events', () =>
+        service.post(small.path, { query: '?wait=true', fields: { force: 'true' } }),
+      )
+      accepted.copied('004-08', statements)
+    })
+
     const large = room.large()
     const sound = large.records - large.bad
     await accepted.scenario(
@@ -229,7 +237,6 @@ export const stagedRetry: Script = {
         '004-01',
         '004-02',
         '004-06',
-        '004-08',
         '004-10',
         '004-11',
         '004-12',
@@ -292,10 +299,8 @@ export const stagedRetry: Script = {
         )
         const states = new Set([first.status])
         const progress: number[] = []
-        let copies = 0
         let end = first
         while (!['completed', 'failed'].includes(end.status)) {
-          copies += await database.copies()
           end = (await service.get(`/upload/${uploadId}/status`)).json
           states.add(end.status)
           progress.push(end.progress)
@@ -328,7 +333,6 @@ export const stagedRetry: Script = {
           (await database.count('webhook_events')) === sound,
           `${count(sound)} rows, and ${count(large.bad)} bad records in failed_imports, of ${count(large.records)}`,
         )
-        accepted.judge('004-08', copies > 0, `pg_stat_activity showed COPY ${copies} times`)
         accepted.rate('004-02', large.records, seconds, 10_000)
         accepted.judge('004-01', peak < LIMIT * MB, `VmHWM ${megabytes(peak)} (${limitKind()}, ${LIMIT} MB)`)
         const quarters = service.process.quarters(from)

@@ -61,6 +61,13 @@ export class Acceptance<Id extends string> {
     else this.judge(id, rate >= floor, evidence)
   }
 
+  /** All of the statements that brought rows in are COPY. */
+  copied(id: Id, statements: string[]): void {
+    const copies = statements.filter((text) => /^COPY .* FROM STDIN/is.test(text)).length
+    const evidence = `a trigger saw ${statements.length} statements bring rows in, ${copies} of them COPY … FROM STDIN`
+    this.judge(id, copies > 0 && copies === statements.length, evidence)
+  }
+
   /** Memory that does not grow while so many rows are loaded. `quarters`: the highest of each, in bytes. */
   flat(id: Id, rows: number, quarters: number[]): void {
     const evidence = `quarters of the time: ${quarters.map(megabytes).join(', ')}`

@@ -146,9 +146,17 @@ export class Database {
     return rows.map((row) => Number(row['count']))
   }
 
-  /** Backends that are at work on a COPY just now. */
-  copies(): Promise<number> {
-    return this.number("SELECT count(*) FROM pg_stat_activity WHERE query ILIKE 'copy %' AND state = 'active'")
+  /** The statements that insert into a table while `during` runs, as a trigger of it sees them. */
+  async statementsInto(table: string, during: () => Promise<unknown>): Promise<string[]> {
+    await this.sql(`
+      CREATE TABLE statements (text text);
+      CREATE FUNCTION note_statement() RETURNS trigger LANGUAGE plpgsql
+        AS $$ BEGIN INSERT INTO statements VALUES (current_query()); RETURN NULL; END $$;
+      CREATE TRIGGER note_statement AFTER INSERT ON ${table} FOR EACH STATEMENT EXECUTE FUNCTION note_statement()`)
+    await during()
+    const rows = await this.sql('SELECT text FROM statements')
+    await this.sql('DROP FUNCTION note_statement CASCADE; DROP TABLE statements')
+    return rows.map(({ text }) => String(text))
   }
 
   /** Connections of sluice, and those of them that sit in an open transaction. */

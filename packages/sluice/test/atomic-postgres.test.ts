@@ -25,7 +25,7 @@ test('a user who may not delete learns so before anything is staged', async () =
     await database.query('CREATE TABLE guarded (id int)')
     await database.query(`GRANT SELECT, INSERT ON guarded TO ${role}`)
     await database.query(`GRANT ALL ON SCHEMA public TO ${role}`)
-    for (const table of ['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'])
+    for (const table of ['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports', 'sluice_schema'])
       await database.query(`GRANT ALL ON ${table} TO ${role}`)
     const url = new URL(server.url)
     url.username = role

@@ -92,7 +92,8 @@ test('an interrupted load of a file goes on with the same command', async () => 
   )
   writeFileSync(join(cwd, 'schema.json'), (await sluice(['generate', '--schema'])).stdout)
   const args = ['load', 'people.csv', '--schema', 'schema.json', '--json', '--batch-rows', '100']
-  const { child, ended } = start(args, { cwd })
+  // It must not be through before it is seen.
+  const { child, ended } = start(args, { cwd, env: { SLUICE_FAILPOINTS: 'after-commit:5=delay=3000' } })
   while (child.exitCode === null) {
     const jobs = await sluice(['jobs', '--json'], { cwd })
     if (jobs.code === 0 && JSON.parse(jobs.stdout)[0]?.recordsRead > 0) break
