@@ -26,6 +26,7 @@ const { values: flags, positionals: words } = parseArgs({
 const LONG = [
   'accept',
   'atomic',
+  'check',
   'commands',
   'conflict',
   'decode',
@@ -41,6 +42,7 @@ const LONG = [
   'launcher',
   'law',
   'misuse',
+  'polluted',
   'rejects',
   'replay',
   'resume',
@@ -49,7 +51,7 @@ const LONG = [
 ]
 
 /** Fewer of the generated cases, for the same reason; the seeds are the first ones of the whole run. */
-if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '15'
+if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '10'
 
 let files = globSync('packages/*/test/**/*.test.ts')
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))

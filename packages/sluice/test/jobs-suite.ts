@@ -49,7 +49,7 @@ export function jobsSuite(place: () => Promise<Place>): void {
 
   async function stage(text: string, request: Partial<UploadRequest> = {}, start = NOBODY): Promise<Upload> {
     const asked = { fileName: 'people.csv', options: { table: tableOf() }, ...request }
-    return (await jobs.stage(start, bytesOf(text), async () => asked)).upload
+    return (await jobs.bodies.stage(start, bytesOf(text), async () => asked)).upload
   }
 
   async function count(table: string): Promise<number> {
@@ -167,10 +167,15 @@ export function jobsSuite(place: () => Promise<Place>): void {
       }
     }
     setTimeout(() => abort.abort(new RangeError('gone')), 100)
-    const staged = jobs.stage({ ...NOBODY, uploadId }, endless(), () => assert.fail('is not asked for'), abort.signal)
+    const staged = jobs.bodies.stage(
+      { ...NOBODY, uploadId },
+      endless(),
+      () => assert.fail('is not asked for'),
+      abort.signal,
+    )
     await assert.rejects(staged, RangeError)
     assert.equal(await jobs.read(uploadId, null), undefined)
-    const refused = jobs.stage({ ...NOBODY, uploadId }, bytesOf(csv(1)), async () => {
+    const refused = jobs.bodies.stage({ ...NOBODY, uploadId }, bytesOf(csv(1)), async () => {
       throw new RangeError('no such profile')
     })
     await assert.rejects(refused, RangeError)
@@ -186,9 +191,9 @@ export function jobsSuite(place: () => Promise<Place>): void {
     const request = { options: { table: tableOf() } }
     const first = await stage(csv(3), request, start('a', 'ann'))
     const asked = () => assert.fail('is not asked for')
-    const again = await jobs.stage(start('a', 'ann'), bytesOf(csv(3)), asked)
+    const again = await jobs.bodies.stage(start('a', 'ann'), bytesOf(csv(3)), asked)
     assert.deepEqual([again.replayed, again.upload.uploadId], [true, first.uploadId])
-    await assert.rejects(jobs.stage(start('b', 'ann'), bytesOf(csv(3)), asked), { code: 'SLUICE_IDEMPOTENCY' })
+    await assert.rejects(jobs.bodies.stage(start('b', 'ann'), bytesOf(csv(3)), asked), { code: 'SLUICE_IDEMPOTENCY' })
     const other = await stage(csv(3), request, start('b', 'bob'))
     assert.notEqual(other.uploadId, first.uploadId)
     assert.equal(await jobs.read(first.uploadId, 'bob'), undefined)
@@ -206,17 +211,17 @@ export function jobsSuite(place: () => Promise<Place>): void {
       yield* bytesOf(text.slice(0, text.length / 2))
       throw new RangeError('the client is gone')
     }
-    await assert.rejects(jobs.direct({ ...NOBODY, uploadId }, request, broken()), { code: 'SLUICE_SOURCE_READ' })
+    await assert.rejects(jobs.bodies.direct({ ...NOBODY, uploadId }, request, broken()), { code: 'SLUICE_SOURCE_READ' })
     const upload = (await jobs.read(uploadId, null))!
     assert.deepEqual([upload.state, upload.mode], ['failed', 'direct'])
     const committed = upload.job!.recordsRead
     assert.ok(committed > 0 && committed < 60_000)
     const other = bytesOf(csv(60_000, 7))
-    await assert.rejects(jobs.direct({ ...NOBODY, uploadId }, request, other), { code: 'SLUICE_SOURCE_CHANGED' })
-    const { receipt } = await jobs.direct({ ...NOBODY, uploadId }, request, bytesOf(text))
+    await assert.rejects(jobs.bodies.direct({ ...NOBODY, uploadId }, request, other), { code: 'SLUICE_SOURCE_CHANGED' })
+    const { receipt } = await jobs.bodies.direct({ ...NOBODY, uploadId }, request, bytesOf(text))
     assert.deepEqual([receipt.recordsRead, receipt.resumedAtRecord >= committed], [60_000, true])
     assert.equal(await count(table), 60_000)
-    await assert.rejects(jobs.direct({ ...NOBODY, uploadId }, request, bytesOf(text)), { code: 'SLUICE_JOB' })
+    await assert.rejects(jobs.bodies.direct({ ...NOBODY, uploadId }, request, bytesOf(text)), { code: 'SLUICE_JOB' })
     await assert.rejects(jobs.retry(uploadId, null), { code: 'SLUICE_JOB' })
   })
 
@@ -255,7 +260,7 @@ export function jobsSuite(place: () => Promise<Place>): void {
     const request = { fileName: 'people.csv', options: { table: tableOf() } }
     try {
       const receiving = await startService(there, log, false)
-      const { upload } = await receiving.jobs.stage(NOBODY, bytesOf(csv(3)), async () => request)
+      const { upload } = await receiving.jobs.bodies.stage(NOBODY, bytesOf(csv(3)), async () => request)
       await receiving[Symbol.asyncDispose]()
       // It looks for what nobody works on behind each of its own.
       await jobs.settled((await stage(csv(4))).uploadId)

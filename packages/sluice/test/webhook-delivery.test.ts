@@ -49,7 +49,7 @@ async function stage(
   }
   const options = { table: `t${randomUUID().slice(0, 8)}`, ...more }
   const asked = async () => ({ fileName: 'people.csv', options, callbackUrl })
-  return (await jobs.stage({ owner: null }, body(), asked)).upload.uploadId
+  return (await jobs.bodies.stage({ owner: null }, body(), asked)).upload.uploadId
 }
 
 async function settled(jobs: JobService, uploadId: string, count = 1) {

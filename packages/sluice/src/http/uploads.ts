@@ -72,14 +72,14 @@ export function uploadRoutes(app: App, context: Context, done: () => void): void
 
       if (mode === 'direct') {
         const asked = await decide(incoming.fields)
-        const { receipt } = await service.direct(start, asked, endingWithFile(incoming), { signal })
+        const { receipt } = await service.bodies.direct(start, asked, endingWithFile(incoming), { signal })
         noteUpload(request, receipt.jobId)
         return reply.send(toReceipt(receipt))
       }
       // What is decided already is refused before the file is sent; fields behind it may decide the rest.
       const known = { ...given, ...incoming.fields }
       if ('table' in known || 'profile' in known) await decide(incoming.fields)
-      const { upload } = await service.stage(
+      const { upload } = await service.bodies.stage(
         start,
         incoming.file,
         async () => decide(joined(incoming.fields, await incoming.rest())),

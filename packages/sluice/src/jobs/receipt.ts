@@ -1,11 +1,11 @@
-import { type Receipt, SluiceError } from '@sluice/engine'
+import { type JobStore, type Receipt, SluiceError } from '@sluice/engine'
 import type { Upload } from './upload.ts'
 
 /**
  * The receipt of a completed upload, from its job. Its time is that of the whole job, however many processes worked on it.
  * @throws SluiceError SLUICE_JOB where it is not complete
  */
-export function receiptOf({ uploadId, state, job }: Upload, rejectsByCode: Record<string, number>): Receipt {
+export async function receiptOf({ uploadId, state, job }: Upload, jobs: JobStore): Promise<Receipt> {
   if (state !== 'completed' || job?.completedAt == null) {
     throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} is ${state} and has no receipt yet`)
   }
@@ -25,7 +25,7 @@ export function receiptOf({ uploadId, state, job }: Upload, rejectsByCode: Recor
     bytes: job.bytesTotal ?? job.bytesCommitted,
     elapsedMs,
     rowsPerSecond: elapsedMs === 0 ? 0 : Math.round((recordsRead * 1000) / elapsedMs),
-    rejectsByCode,
+    rejectsByCode: await jobs.rejectCounts(uploadId),
     resumedAtRecord: 0,
   }
 }

@@ -1,12 +1,7 @@
-import { randomUUID } from 'node:crypto'
 import {
-  BoundaryIndex,
   createTables,
   type Database,
-  leaseOwner,
   livesNoMore,
-  load,
-  type Progress,
   type Receipt,
   type ReplayReceipt,
   replay,
@@ -20,21 +15,15 @@ import type { Queue } from '../queue/queue.ts'
 import type { ObjectStorage } from '../storage/storage.ts'
 import type { Courier } from '../webhook/courier.ts'
 import type { WebhookLog } from '../webhook/outbox.ts'
+import { Bodies, either, type Running } from './bodies.ts'
 import { Lanes } from './lanes.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { helpJob, runJob, type Workplace } from './run-job.ts'
-import { objectKey, sweepStorage, sweepUploads } from './sweep.ts'
+import { sweepStorage, sweepUploads } from './sweep.ts'
 import { createServiceTables } from './tables.ts'
-import {
-  isOver,
-  type Upload,
-  type UploadProgress,
-  type UploadRequest,
-  type UploadStart,
-  type UploadState,
-} from './upload.ts'
-import { sourceName, tableOf, Uploads } from './uploads.ts'
+import { isOver, type Upload, type UploadProgress, type UploadState } from './upload.ts'
+import { Uploads } from './uploads.ts'
 
 /** Whose uploads are looked at: those of a key, or with null all of them (a server without keys). */
 export type Viewer = string | null
@@ -86,27 +75,27 @@ const LOOK_MS = 100
  * or SLUICE_JOB.
  */
 export class JobService {
+  readonly bodies: Bodies
   readonly resumable: ResumableUploads
   readonly #work: Workplace
   readonly #options: JobServiceOptions
   readonly #uploads: Uploads
   /** What this process is loading, staged or direct. */
-  readonly #running = new Map<string, AbortController>()
-  /** Bodies under way, which a stop waits for. */
-  readonly #receiving = new Set<Promise<unknown>>()
+  readonly #running: Running = new Map()
   readonly #stopping = new AbortController()
-  /** Of direct uploads: as many as the queue has, beside those. */
-  readonly #lanes: Lanes
   #sweeping: Promise<void> = Promise.resolve()
   #timer: NodeJS.Timeout | undefined
   #storageSweptAt = 0
 
   constructor(options: JobServiceOptions) {
-    this.#lanes = new Lanes(options.concurrency || DIRECT_LANES)
     const { database, databaseUrl, storage, queue, pieces, log, statusTtlSeconds, uploadTtlSeconds } = options
     this.#options = options
     this.#uploads = new Uploads(database, statusTtlSeconds, storage.id)
     this.#work = { uploads: this.#uploads, storage, databaseUrl, log }
+    // As many direct loads as the queue has staged ones, beside those.
+    const lanes = new Lanes(options.concurrency || DIRECT_LANES)
+    const { courier } = options
+    this.bodies = new Bodies(this.#work, { queue, courier, lanes }, this.#running, this.#stopping.signal)
     this.resumable = new ResumableUploads(pieces, this.#work, queue, uploadTtlSeconds, this.#stopping.signal)
   }
 
@@ -131,7 +120,7 @@ export class JobService {
     this.#stopping.abort(new SluiceError('SLUICE_INTERRUPTED', 'The server is stopping'))
     await this.#options.queue.close()
     await this.#options.courier.stop()
-    await Promise.allSettled(this.#receiving)
+    await this.bodies.settled()
     await this.resumable.settled()
     await this.#sweeping
   }
@@ -142,105 +131,6 @@ export class JobService {
     await database.query('SELECT 1')
     // A bucket that is not there cannot be listed, but can be asked for an object.
     for await (const _ of storage.list('uploads/00000000-0000-0000-0000-000000000000')) break
-  }
-
-  /**
-   * Stores a body and queues its load.
-   * @param request asked for when the body is stored whole, because fields of a form may come behind the file; what it throws undoes all
-   * @param signal aborts the receiving; nothing is left behind
-   * @returns the upload; `replayed` when the Idempotency-Key was known and the body was not touched
-   * @throws SluiceError SLUICE_IDEMPOTENCY when the key was used for another request, SLUICE_JOB when the first one is still being
-   *   received or the uploadId is taken, SLUICE_STORAGE; and what the body and `request` throw
-   */
-  async stage(
-    start: UploadStart,
-    body: AsyncIterable<Uint8Array>,
-    request: () => Promise<UploadRequest>,
-    signal?: AbortSignal,
-  ): Promise<{ upload: Upload; replayed: boolean }> {
-    const uploadId = start.uploadId ?? randomUUID()
-    const key = objectKey(uploadId)
-    const created = await this.#uploads.create(uploadId, 'staged', start, {
-      fileName: '',
-      objectKey: key,
-      request: null,
-      receiver: leaseOwner(),
-    })
-    if (created !== 'created') return { upload: known(created.existing, uploadId, start), replayed: true }
-    return this.#whileReceiving(async () => {
-      try {
-        const { storage } = this.#work
-        const index = new BoundaryIndex()
-        const ended = either(signal, this.#stopping.signal)
-        const stored = await storage.put(key, index.of(body), { signal: ended, mostBytes: start.mostBytes })
-        const asked = await request()
-        await this.#uploads.received(uploadId, asked, { ...stored, boundaries: index.end() }, tableOf(asked))
-      } catch (error) {
-        await this.#undo(uploadId, key)
-        throw error
-      }
-      await this.#options.queue.add(uploadId, await this.#sizeOf(uploadId))
-      return { upload: (await this.#uploads.read(uploadId))!, replayed: false }
-    })
-  }
-
-  /**
-   * Loads a body as it comes; nothing is staged. Where as many loads are under way as there are lanes, the body is not read before
-   * one is over. When it breaks off, what came is committed, and the same body sent again with the
-   * same uploadId or Idempotency-Key goes on there.
-   * @throws what `load` throws, and as `stage`
-   */
-  async direct(
-    start: UploadStart,
-    request: UploadRequest,
-    body: AsyncIterable<Uint8Array>,
-    { signal, onProgress }: { signal?: AbortSignal; onProgress?: (progress: Progress) => void } = {},
-  ): Promise<{ receipt: Receipt; replayed: boolean }> {
-    const wanted = start.uploadId ?? randomUUID()
-    const { fileName } = request
-    const created = await this.#uploads.create(wanted, 'direct', start, {
-      fileName,
-      objectKey: null,
-      request,
-      receiver: leaseOwner(),
-    })
-    let uploadId = wanted
-    if (created !== 'created') {
-      const upload = known(created.existing, wanted, start)
-      if (upload.mode !== 'direct') throw taken(upload)
-      if (upload.state === 'completed') {
-        if (start.idempotency) return { receipt: await this.receipt(upload), replayed: true }
-        throw taken(upload)
-      }
-      if (upload.state !== 'failed' || this.#running.has(upload.uploadId)) throw taken(upload)
-      uploadId = upload.uploadId
-    }
-    if (request.callbackUrl) await this.#options.courier.outbox.expect(uploadId, request.callbackUrl)
-    return this.#whileReceiving(async () => {
-      const own = new AbortController()
-      const ended = either(either(signal, own.signal), this.#stopping.signal)
-      this.#running.set(uploadId, own)
-      try {
-        using _lane = await this.#lanes.enter(ended)
-        const receipt = await load({
-          ...request.options,
-          source: body,
-          sourceName: sourceName(uploadId, fileName),
-          table: tableOf(request),
-          to: this.#options.databaseUrl,
-          jobId: uploadId,
-          signal: ended,
-          ...(onProgress && { onProgress }),
-          onNotice: (message) => this.#work.log.debug({ uploadId }, withoutPassword(message)),
-        })
-        return { receipt, replayed: false }
-      } catch (error) {
-        await this.#failDirect(uploadId, error as Error)
-        throw error
-      } finally {
-        this.#running.delete(uploadId)
-      }
-    })
   }
 
   /** Undefined where there is none, it is someone else's, or it is older than `SLUICE_STATUS_TTL`. */
@@ -270,8 +160,8 @@ export class JobService {
   }
 
   /** Of a completed upload. @throws SluiceError SLUICE_JOB */
-  async receipt(upload: Upload): Promise<Receipt> {
-    return receiptOf(upload, await this.#uploads.jobs.rejectCounts(upload.uploadId))
+  receipt(upload: Upload): Promise<Receipt> {
+    return receiptOf(upload, this.#uploads.jobs)
   }
 
   /** Resolves when the upload is completed, failed or cancelled. @throws SluiceError SLUICE_INTERRUPTED when the signal is aborted */
@@ -407,64 +297,4 @@ export class JobService {
     if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
     return upload
   }
-
-  async #sizeOf(uploadId: string): Promise<{ bytes: number | null }> {
-    return { bytes: (await this.#uploads.read(uploadId))?.bytes ?? null }
-  }
-
-  /** Nothing is left of a body that broke off. What cannot be cleared away now, because the storage is away, the next start finds. */
-  async #undo(uploadId: string, key: string): Promise<void> {
-    try {
-      await this.#work.storage.delete(key)
-      await this.#uploads.remove(uploadId)
-    } catch (error) {
-      this.#work.log.warn(
-        { uploadId, reason: withoutPassword((error as Error).message) },
-        'a broken upload is not cleared away yet',
-      )
-    }
-  }
-
-  /** Where nothing was begun nothing is kept, and the client may send it again. */
-  async #failDirect(uploadId: string, error: Error): Promise<void> {
-    try {
-      await this.#uploads.jobs.refuse(uploadId, withoutPassword(error.message))
-      if (!(await this.#uploads.jobs.read(uploadId))) await this.#uploads.remove(uploadId)
-    } catch (second) {
-      this.#work.log.warn(
-        { uploadId, reason: withoutPassword((second as Error).message) },
-        'the end of a direct upload is not noted yet',
-      )
-    }
-  }
-
-  async #whileReceiving<T>(work: () => Promise<T>): Promise<T> {
-    this.#stopping.signal.throwIfAborted()
-    const receiving = work()
-    this.#receiving.add(receiving)
-    try {
-      return await receiving
-    } finally {
-      this.#receiving.delete(receiving)
-    }
-  }
-}
-
-/** The upload that an id or an Idempotency-Key stands for. @throws SluiceError SLUICE_JOB where it is not this request's */
-function known(existing: Upload, uploadId: string, { owner, idempotency, uploadId: chosen }: UploadStart): Upload {
-  const isOwn = existing.owner === owner
-  if (isOwn && existing.mode === 'direct' && (chosen === existing.uploadId || idempotency)) return existing
-  if (!(isOwn && idempotency) || (existing.uploadId === uploadId && chosen)) throw taken(existing)
-  if (existing.state === 'receiving') {
-    throw new SluiceError('SLUICE_JOB', 'The first request with this Idempotency-Key is still under way')
-  }
-  return existing
-}
-
-function taken({ uploadId, state }: Upload): SluiceError {
-  return new SluiceError('SLUICE_JOB', `The upload ${uploadId} is there already, and is ${state}`)
-}
-
-function either(one: AbortSignal | undefined, other: AbortSignal): AbortSignal {
-  return one ? AbortSignal.any([one, other]) : other
 }
