@@ -176,9 +176,7 @@ export const socketProgress: Script = {
       const upload = service.post(middle.path, { query: '?mode=direct&force=true' })
       for (let times = 1; times <= 3; times++) {
         await until('more rows', async () => (await database.count('customers')) > times * 5 * BATCH)
-        await database.sql(
-          "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' AND datname = current_database()",
-        )
+        await database.endConnections()
       }
       const { code } = await upload
       const all = await database.count('customers')

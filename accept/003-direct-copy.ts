@@ -102,7 +102,7 @@ export const directCopy: Script = {
       await database.sql('TRUNCATE people')
       const killed = service.post(middle.path, { query: '?mode=direct&force=true' })
       await until('the first rows', async () => (await database.count('people')) > 0)
-      await database.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice'")
+      await database.endConnections()
       const { code } = await killed
       const wrong = await service.post(room.write('wrong.csv', 'id,unheard_of\n1,2\n'), { query: '?mode=direct' })
       const health = await service.get('/health')

@@ -159,6 +159,13 @@ export class Database {
     return rows.map(({ text }) => String(text))
   }
 
+  /** Ends the connections of sluice, to this database: others use the server, too. */
+  async endConnections(): Promise<void> {
+    await this.sql(
+      "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'sluice' AND datname = current_database()",
+    )
+  }
+
   /** Connections of sluice, and those of them that sit in an open transaction. */
   async connections(): Promise<{ all: number; idleInTransaction: number }> {
     const [row] = await this.sql(

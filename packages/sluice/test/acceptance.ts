@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 
@@ -20,6 +20,7 @@ export async function accept(id: string): Promise<void> {
     const output = await new Promise<string>((resolve) => {
       execFile(process.execPath, args, { cwd: ROOT }, (_error, stdout, stderr) => resolve(stdout + stderr))
     })
+    assert.ok(existsSync(report), output)
     const { results } = JSON.parse(readFileSync(report, 'utf8')) as Report
     assert.deepEqual(
       results.map((result) => result.id),
