@@ -51,7 +51,7 @@ const LONG = [
 ]
 
 /** Fewer of the generated cases, for the same reason; the seeds are the first ones of the whole run. */
-if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '10'
+if (flags.unit) process.env.SLUICE_TEST_SEEDS ??= '6'
 
 let files = globSync('packages/*/test/**/*.test.ts')
   .filter((file) => words.length === 0 || words.some((word) => file.includes(word)))
