@@ -103,21 +103,28 @@ export function toJob(row: SqlRow): Job {
     settings: JSON.parse(String(row.settings)),
     settingsHash: String(row.settings_hash),
     fingerprint: JSON.parse(String(row.fingerprint)),
-    recordsRead: Number(row.records_read),
-    inserted: Number(row.inserted),
-    updated: Number(row.updated),
-    unchanged: Number(row.unchanged),
-    duplicates: Number(row.duplicates),
-    rejected: Number(row.rejected),
+    ...toCounts(row),
     replayed: Number(row.replayed),
     bytesTotal: numberOrNull(row.bytes_total),
-    bytesCommitted: Number(row.bytes_committed),
     sha256: textOrNull(row.sha256),
     error: textOrNull(row.error),
     createdAt: String(row.created_at),
     startedAt: textOrNull(row.started_at),
     updatedAt: String(row.updated_at),
     completedAt: textOrNull(row.completed_at),
+  }
+}
+
+/** The counters of the job in such a row. */
+export function toCounts(row: SqlRow) {
+  return {
+    recordsRead: Number(row.records_read),
+    inserted: Number(row.inserted),
+    updated: Number(row.updated),
+    unchanged: Number(row.unchanged),
+    duplicates: Number(row.duplicates),
+    rejected: Number(row.rejected),
+    bytesCommitted: Number(row.bytes_committed),
   }
 }
 

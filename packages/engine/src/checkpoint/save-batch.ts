@@ -4,7 +4,7 @@ import type { Reject } from '../reject/reject.ts'
 import type { JobCounts, LoadPlan, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
-import type { Lease, Mark, SqlRow } from './job.ts'
+import { type Lease, type Mark, type SqlRow, toCounts } from './job.ts'
 import { rejectTableSql } from './reject-table.ts'
 
 type Kind = 'postgres' | 'sqlite'
@@ -74,18 +74,6 @@ export async function saveBatch(
     )
   }
   return kind === 'postgres' ? toCounts(moved[0]!) : undefined
-}
-
-function toCounts(row: SqlRow): JobCounts {
-  return {
-    recordsRead: Number(row.records_read),
-    inserted: Number(row.inserted),
-    updated: Number(row.updated),
-    unchanged: Number(row.unchanged),
-    duplicates: Number(row.duplicates),
-    rejected: Number(row.rejected),
-    bytesCommitted: Number(row.bytes_committed),
-  }
 }
 
 /** Parameters: job, segment, bytes as stored; the counts from `$first` on. */
