@@ -10,13 +10,12 @@ import { contentOf, skippedReceipt } from './loaded-before.ts'
 import { Meter } from './meter.ts'
 import type { LoadOptions } from './options.ts'
 import { planSource } from './plan-source.ts'
-import { noteHeader, type PreparedJob, prepareJob } from './prepare.ts'
+import { noteHeader, prepareJob } from './prepare.ts'
 import type { Receipt } from './receipt.ts'
 import { RejectFile } from './reject/reject-file.ts'
 import { rejectLine, rejectsHead } from './rejects-csv.ts'
 import { isStaged } from './settings.ts'
 import { openSources } from './source/open.ts'
-import type { Source } from './source/source.ts'
 import { claimOf, underLease } from './under-lease.ts'
 import { storedAt, unpacked } from './unpack.ts'
 import type { Database } from './write/database.ts'
@@ -57,7 +56,13 @@ export async function load(options: LoadOptions): Promise<Receipt> {
     }
     const { jobId, recordsRead: record } = prepared.job
     const job = { jobId, table: prepared.job.targetTable, database: target.kind, record }
-    return await traceJob(job, () => runJob(options, sources, target, prepared, rejectFile, notice))
+    const meter = new Meter(prepared.job, options.onProgress)
+    try {
+      const given = { options, sources, database: target, prepared, meter, rejectFile, notice }
+      return await traceJob(job, () => runJob(given))
+    } finally {
+      meter.close()
+    }
   } finally {
     try {
       await database?.close()
@@ -67,14 +72,8 @@ export async function load(options: LoadOptions): Promise<Receipt> {
   }
 }
 
-async function runJob(
-  options: LoadOptions,
-  sources: Source[],
-  database: Database,
-  prepared: PreparedJob,
-  rejectFile: RejectFile | undefined,
-  notice: (message: string) => void,
-): Promise<Receipt> {
+async function runJob(given: Omit<Run, 'staging' | 'repeats' | 'patiently'>): Promise<Receipt> {
+  const { options, sources, database, prepared, meter, rejectFile, notice } = given
   const { job, store, settings, checkpoints } = prepared
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
@@ -85,8 +84,7 @@ async function runJob(
   const { lateKey } = prepared.target
   // Digests do not come by where a hook makes the rows.
   const repeats = lateKey && !options.map ? new Repeats(job.bytesTotal, options.expectedRows) : undefined
-  const meter = new Meter(job, options.onProgress)
-  const run = { options, sources, database, prepared, meter, rejectFile, staging, repeats, notice, patiently }
+  const run = { ...given, staging, repeats, patiently }
   if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
   // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.
   const writeRejects = async () => {

@@ -22,7 +22,9 @@ export class Meter {
   #bytesBefore = 0
   #bytesCommitted = 0
   #bytesRead = 0
-  #reported = 0
+  #reported = Number.NEGATIVE_INFINITY
+  /** Says what a report too soon after the last one would have said: the next commit may be long in coming. */
+  #late: NodeJS.Timeout | undefined
   #marks: { at: number; records: number; bytes: number }[] = []
 
   constructor(job: Job, onProgress: ((progress: Progress) => void) | undefined) {
@@ -61,7 +63,7 @@ export class Meter {
     const counters = this.#counters
     for (const name of Object.keys(counters) as (keyof Counters)[]) counters[name] = Math.max(counters[name], job[name])
     this.#bytesCommitted = Math.max(this.#bytesCommitted, job.bytesCommitted)
-    this.report(false)
+    this.#reportSoon()
   }
 
   /** A batch is committed; `rejects` are all of its rejects, `stored` the bytes as stored of the source at hand up to its end. */
@@ -76,7 +78,7 @@ export class Meter {
       if (errors[0]!.code !== 'duplicate') counters.rejected++
     }
     this.#bytesCommitted = this.#bytesBefore + stored
-    this.report(false)
+    this.#reportSoon()
   }
 
   /** The source at hand is done, with so many bytes as stored. Returns those of all sources so far. */
@@ -89,12 +91,25 @@ export class Meter {
   /** The job is complete, and its row has the last word. */
   settle({ recordsRead, inserted, updated, unchanged, duplicates, rejected }: Job): void {
     Object.assign(this.#counters, { recordsRead, inserted, updated, unchanged, duplicates, rejected })
-    this.report(true)
+    this.#reportNow()
   }
 
-  report(always: boolean): void {
+  /** Nothing is reported any more. */
+  close(): void {
+    clearTimeout(this.#late)
+  }
+
+  #reportSoon(): void {
+    const wait = this.#reported + REPORT_MS - performance.now()
+    if (wait <= 0) this.#reportNow()
+    else this.#late ??= setTimeout(() => this.#reportNow(), wait)
+  }
+
+  #reportNow(): void {
+    clearTimeout(this.#late)
+    this.#late = undefined
+    if (!this.#report) return
     const now = performance.now()
-    if (!this.#report || (!always && now - this.#reported < REPORT_MS)) return
     this.#reported = now
     const bytes = this.#bytesCommitted
     this.#marks.push({ at: now, records: this.recordsRead, bytes })
