@@ -93,7 +93,7 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
 
     test('a process that is stopped past its lease, and wakes, commits nothing more', async () => {
       const env = { SLUICE_LEASE_SECONDS: '1', SLUICE_FAILPOINTS: 'after-fill:4=delay=2500' }
-      const stopped = start(command('t_stopped'), { cwd: folder, env })
+      const stopped = start(command('t_stopped'), { cwd: folder, env, timeout: 300_000 })
       for (let read = 0; read === 0 && stopped.child.exitCode === null; await delay(20)) {
         const [job] = await target
           .query("SELECT records_read FROM ingestion_jobs WHERE target_table = 't_stopped'")
