@@ -15,6 +15,8 @@ const ROWS = LONG ? 1_000_000 : 12_000
 /** At random times, and the longest life of a process in ms. With the failpoints the long form makes 200 kills. */
 const KILLS = LONG ? 184 : 5
 const LIFE = LONG ? 2_000 : 700
+/** Between two times at which a server ends the connections of a load, in ms. */
+const TERMINATE_EVERY = LONG ? 2_000 : 150
 
 /** In the order in which a load reaches them, each with the time at which it is to be reached. */
 const FAILPOINTS = [
@@ -36,8 +38,15 @@ const FAILPOINTS = [
   'after-segment-done',
 ]
 
-/** Kills loads into a database at every failpoint and at random times; what the same command makes of them must be the same. */
-export function killTests(name: string, targetFor: (folder: string) => Target): void {
+/**
+ * Kills loads into a database at every failpoint and at random times; what the same command makes of them must be the same.
+ * @param terminate ends the connections of loads, for a database that is a server
+ */
+export function killTests(
+  name: string,
+  targetFor: (folder: string) => Target,
+  terminate?: (target: Target) => Promise<number>,
+): void {
   describe(`SIGKILL during a load into ${name} (seed ${SEED})`, async () => {
     const folder = temporaryFolder()
     const random = new Random(SEED)
@@ -126,6 +135,48 @@ export function killTests(name: string, targetFor: (folder: string) => Target): 
       if (both.some(({ code }) => code === 0)) assert.deepEqual(await outcomeOf(target, 't_two'), undisturbed)
       else await finish('t_two')
     })
+
+    test('a load that is killed soon, life after life, gets on in each of them', async (t) => {
+      // The long form leaves it to the clock; the short one to its first commit.
+      const env: Record<string, string> = LONG ? {} : { SLUICE_FAILPOINTS: 'after-commit=kill' }
+      const words = LONG ? command('t_lives') : [...command('t_lives'), '--batch-rows', '4000']
+      let read = 0
+      let lives = 0
+      for (let code: number | null = null; code === null; lives++) {
+        const { child, ended } = start(words, { cwd: folder, env })
+        if (LONG) {
+          await Promise.race([delay(3_000), once(child, 'exit')])
+          child.kill('SIGKILL')
+        }
+        const life = await ended
+        code = life.code
+        assert.ok(code === null || code === 0, life.stderr)
+        const [job] = await target.query("SELECT records_read FROM ingestion_jobs WHERE target_table = 't_lives'")
+        if (code === null) assert.ok(Number(job?.records_read) > read, `life ${lives} stood still at ${read}`)
+        read = Number(job?.records_read)
+      }
+      assert.ok(lives > 1)
+      assert.deepEqual(await outcomeOf(target, 't_lives'), undisturbed)
+      t.diagnostic(`${lives} lives`)
+    })
+
+    if (terminate) {
+      test(`connections that are ended every ${TERMINATE_EVERY} ms: one call loads everything`, async (t) => {
+        // Small batches, so that the long form lasts for some of these times.
+        const words = LONG ? [...command('t_ended'), '--batch-rows', '2000'] : command('t_ended')
+        const { child, ended } = start(words, { cwd: folder, timeout: 300_000 })
+        let connections = 0
+        while (child.exitCode === null) {
+          await Promise.race([delay(TERMINATE_EVERY), ended])
+          connections += await terminate(target)
+        }
+        const { code, stderr } = await ended
+        assert.equal(code, 0, stderr)
+        assert.ok(connections > 0)
+        assert.deepEqual(await outcomeOf(target, 't_ended'), undisturbed)
+        t.diagnostic(`${connections} ended connections`)
+      })
+    }
 
     test(`at ${KILLS} random times`, async (t) => {
       for (let kills = 0, round = 0; kills < KILLS; round++) {
