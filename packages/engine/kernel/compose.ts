@@ -32,8 +32,7 @@ export function compose(cell: u32, index: usize, fields: u32): u32 {
   Cell.start = at
   Cell.end = end
   if (cell == FROM_MEMBERS) return SOUND
-  hostSha256(at, end, at)
-  Cell.end = at + 64
+  Cell.end = at + hostSha256(at, end, at)
   return SOUND
 }
 

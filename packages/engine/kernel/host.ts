@@ -15,7 +15,7 @@ export declare function hostChangeCase(start: usize, end: usize, to: usize, uppe
 @external('host', 'test')
 export declare function hostTest(column: u32, start: usize, end: usize): u32
 
-/** Writes the SHA-256 of the bytes [start, end) as 64 hexadecimal digits to `to`. */
+/** Writes the SHA-256 of the bytes [start, end) to `to`, or what stands for it, in ASCII, and returns its length: 64 hexadecimal digits, at most 128. */
 // @ts-ignore: decorator
 @external('host', 'sha256')
-export declare function hostSha256(start: usize, end: usize, to: usize): void
+export declare function hostSha256(start: usize, end: usize, to: usize): u32

@@ -89,7 +89,10 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
   const table = staging?.table ?? prepared.table
   const mostRows = options.batchRows ?? (write === 'unnest' ? UNNEST_ROWS : BATCH_ROWS)
   const { dialect } = head
-  await committer.prepare(plan, { table, dialect, encoding, write, stagedFor: staging?.stagedFor, rows: mostRows })
+  // Where rows are numbered in the end, none of them is a duplicate before.
+  const conflict = staging?.numbering ? undefined : plan.conflict
+  const way = { table, dialect, encoding, write, stagedFor: staging?.stagedFor, rows: mostRows }
+  await committer.prepare({ program, conflict }, way)
   const charset = charsetOf(head.dialect.encoding)
   const transcoder = new Transcoder(charset, source.read(from.byte, known, to), from.byte)
   // The parser counts the bytes of the text; what leaves is told in those of the source.
@@ -101,7 +104,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
     maxRecordBytes,
     position: from,
     begun: from.byte > head.start.byte,
-    onDigest: repeats && ((digest: string) => repeats.note(digest)),
+    onDigest: staging?.numbering?.placed ?? repeats?.noted,
   }
   const parser = options.map ? new MappedParser({ ...parsing, map: options.map }) : new Parser(parsing)
   let batchRows = Math.min(mostRows, FIRST_BATCH_ROWS)

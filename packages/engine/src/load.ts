@@ -77,13 +77,12 @@ async function runJob(given: Omit<Run, 'staging' | 'repeats' | 'patiently'>): Pr
   const { job, store, settings, checkpoints } = prepared
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
     retry(work, { classify: (error) => database.classify(error), notice, signal: options.signal })
-  const { atomic, mode = 'append' } = options
-  const staging = isStaged({ atomic, mode })
-    ? new Staging(database, prepared.table, prepared.target, job.jobId, mode)
+  const { conflict } = planSource(options, database, prepared, sources[0]!, prepared.head)
+  const staging = isStaged(options)
+    ? new Staging(database, prepared.table, prepared.target, job.jobId, { mode: options.mode, conflict })
     : undefined
   const { lateKey } = prepared.target
-  // Digests do not come by where a hook makes the rows.
-  const repeats = lateKey && !options.map ? new Repeats(job.bytesTotal, options.expectedRows) : undefined
+  const repeats = lateKey && new Repeats(job.bytesTotal, options.expectedRows)
   const run = { ...given, staging, repeats, patiently }
   if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
   // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.

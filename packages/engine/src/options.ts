@@ -3,6 +3,7 @@ import type { Pool } from 'pg'
 import type { Boundaries } from './boundaries.ts'
 import type { Dialect } from './parse/dialect.ts'
 import type { Progress } from './receipt.ts'
+import type { Dedupe } from './schema/plan.ts'
 import type { TableSchema } from './schema/table-schema.ts'
 
 /** A row as a `map` hook sees it: the cells by header name, before transforms; NULL is null. */
@@ -51,13 +52,15 @@ export interface LoadOptions {
   onConflict?: 'reject' | 'skip' | 'update'
   /**
    * Which records are the same, and loaded once only. `key`: those with the same key; the later ones also become rejects with the code
-   * `duplicate`. `content`: those whose columns all are the same, told by their SHA-256 in the column `content_hash`.
-   * Default: `none`.
+   * `duplicate`. `content`: those whose columns all are the same, told by their SHA-256 in the column `content_hash`. `content:count`: the
+   * same, but equal records of one load are different ones, told by their numbers: what is loaded again adds nothing, and what stands in
+   * it three times is in the table three times. All rows become visible at once then, as with `atomic`. Default: `none`.
    */
-  dedupe?: 'none' | 'key' | 'content'
+  dedupe?: Dedupe
   /**
-   * Records that `dedupe: 'content'` is to expect. A Bloom filter of that size, 131 MB for 100,000,000, tells which of them may come twice, and is never made for more than one in 20 bytes of a source whose size is known; of more
-   * records it tells less, which costs time and nothing else. Default: by the size of the source.
+   * Records that `dedupe: 'content'` is to expect, in a table that it makes. A Bloom filter of that size, 131 MB for 100,000,000, tells which of
+   * them may come twice; of more records it tells less, which costs time and nothing else. Default: one in 50 bytes of the source, at
+   * most 100,000,000; 1,000,000 where its size is not known.
    */
   expectedRows?: number
   /** `replace` swaps the whole table's rows in one transaction, at the end. Default: `append`. */

@@ -10,6 +10,7 @@ import { loadedBefore } from './loaded-before.ts'
 import type { LoadOptions } from './options.ts'
 import { START } from './parse/position.ts'
 import { planFirst, planFor } from './plan-source.ts'
+import { isByContent } from './schema/layout.ts'
 import type { Plan } from './schema/plan.ts'
 import { parseTableSchema } from './schema/table-schema.ts'
 import { segmentsOf } from './segments.ts'
@@ -268,7 +269,7 @@ async function describeWhole(
   { dedupe }: Pick<LoadOptions, 'dedupe'>,
 ): Promise<TargetTable | undefined> {
   const target = await database.describe(table)
-  if (!target || dedupe !== 'content') return target
+  if (!(target && isByContent(dedupe))) return target
   const lateKeys = (await store.incomplete(names.target)).map(({ settings }) => (settings as Settings | null)?.lateKey)
   const has = (column: string) => target.columns.some(({ name }) => name === column)
   const missing = lateKeys.find(

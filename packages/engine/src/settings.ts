@@ -91,6 +91,6 @@ function canonical(value: unknown): string {
 }
 
 /** Whether all rows of the job appear at once. */
-export function isStaged({ mode, atomic }: Pick<Asked, 'mode' | 'atomic'>): boolean {
-  return mode === 'replace' || atomic === true
+export function isStaged({ mode, atomic, dedupe }: Pick<Asked, 'mode' | 'atomic' | 'dedupe'>): boolean {
+  return mode === 'replace' || atomic === true || dedupe === 'content:count'
 }

@@ -1,4 +1,5 @@
 import assert from 'node:assert/strict'
+import { hash } from 'node:crypto'
 import { once } from 'node:events'
 import { describe, it } from 'node:test'
 import { Worker } from 'node:worker_threads'
@@ -30,6 +31,19 @@ describe('BloomFilter', () => {
   it('takes 131 MB for 100,000,000 keys', () => {
     const megabytes = new BloomFilter().memory.byteLength / 1e6
     assert.ok(megabytes > 128 && megabytes <= 132, `${megabytes} MB`)
+  })
+
+  it('takes two words of a hash as they are', () => {
+    const rows = 100_000
+    const filter = new BloomFilter({ expectedRows: rows })
+    const words = (i: number) => {
+      const digest = hash('sha256', String(i), 'buffer')
+      return [digest.readInt32LE(0), digest.readInt32LE(4)] as const
+    }
+    let wrong = 0
+    for (let i = 0; i < rows; i++) if (!filter.addHash(...words(i))) wrong++
+    for (let i = 0; i < rows; i++) assert.ok(!filter.addHash(...words(i)))
+    assert.ok(wrong / rows < 0.01, `${wrong} of ${rows}`)
   })
 
   it('takes text as its UTF-8, however long it is', () => {

@@ -56,7 +56,18 @@ export class BloomFilter {
    * @param key text, taken as UTF-8, or bytes
    */
   add(key: string | Uint8Array): boolean {
-    const at = this.#locate(key)
+    return this.#addAt(this.#locate(key))
+  }
+
+  /**
+   * {@link add} for a key that is a hash itself, such as a SHA-256: two of its words, of 32 bits each, stand for it, and nothing is hashed
+   * again. To other ways of adding or asking for the key it is another one.
+   */
+  addHash(first: number, second: number): boolean {
+    return this.#addAt(this.#aim(first >>> 0, second))
+  }
+
+  #addAt(at: number): boolean {
     // The last word that lacks its bit decides, and gets it last: whoever finds another word to be the last one without comes behind
     // somebody who has set the bits of all words before it, and so finds this one set.
     let last = -1
@@ -89,9 +100,13 @@ export class BloomFilter {
       bytes = 3 * length > this.#text.length ? Buffer.from(key) : this.#text
       length = bytes === this.#text ? this.#text.write(key) : bytes.length
     }
-    const bits = murmur3(bytes, length, BITS_SEED)
+    return this.#aim(murmur3(bytes, length, BLOCK_SEED), murmur3(bytes, length, BITS_SEED))
+  }
+
+  /** The same of two hashes: an unsigned one for the block, and one for the bits. */
+  #aim(block: number, bits: number): number {
     for (let i = 0; i < WORDS; i++) this.#masks[i] = 1 << (Math.imul(bits, SALTS[i]!) >>> 27)
-    return Math.floor((murmur3(bytes, length, BLOCK_SEED) / 2 ** 32) * this.#blocks) * WORDS
+    return Math.floor((block / 2 ** 32) * this.#blocks) * WORDS
   }
 }
 

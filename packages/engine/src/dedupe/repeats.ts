@@ -1,11 +1,11 @@
 import { BloomFilter } from './bloom.ts'
 
-/** Keys that may repeat, at most, that are kept by name: some 20 MB of them. */
+/** Digits of a SHA-256 in hexadecimal. */
+const DIGITS = 64
+/** Keys that may repeat, at most, that are kept by name: 6.4 MB of them, and six times that while they are asked for. */
 const MOST_KEPT = 100_000
 /** Bytes of a source to a record where nobody says how many there are: few, so that the filter is rather too large. */
 const RECORD_BYTES = 50
-/** No source has more records than one for so many of its bytes, for all that a filter costs: with 131 MB a load into SQLite took 262 MB. */
-const LEAST_RECORD_BYTES = 20
 /** Of a source whose size is not known. */
 const USUAL_ROWS = 1_000_000
 /** What a filter is made for without being asked: 131 MB. */
@@ -14,26 +14,40 @@ const MOST_ROWS = 100_000_000
 /** Which keys of a source may stand in it more than once: all that a Bloom filter could not prove new when they came. */
 export class Repeats {
   readonly #filter: BloomFilter
-  #kept: Set<string> | undefined = new Set()
+  /** One behind the other. As strings each of them took 200 bytes. */
+  readonly #kept = Buffer.allocUnsafeSlow(MOST_KEPT * DIGITS)
+  #count = 0
 
-  /** @param sourceBytes null: not known. `expectedRows`: the user's number, which is cut where the source cannot have so many. */
+  /** @param sourceBytes null: not known. `expectedRows`: the user's number. */
   constructor(sourceBytes: number | null, expectedRows: number | undefined) {
     const guess = sourceBytes === null ? USUAL_ROWS : Math.ceil(sourceBytes / RECORD_BYTES)
-    const most = sourceBytes === null ? Number.POSITIVE_INFINITY : Math.ceil(sourceBytes / LEAST_RECORD_BYTES)
-    const rows = Math.min(expectedRows ?? Math.min(guess, MOST_ROWS), most)
-    this.#filter = new BloomFilter({ expectedRows: Math.max(rows, 1) })
+    this.#filter = new BloomFilter({ expectedRows: expectedRows ?? Math.max(1, Math.min(guess, MOST_ROWS)) })
   }
 
-  /** A record's key comes by, in hexadecimal digits of a SHA-256; one that comes twice for the same record does no harm. */
-  note(key: string): void {
+  /** A record's key comes by, in the 64 hexadecimal digits of a SHA-256, and is returned; one that comes twice for the same record does no harm. */
+  readonly noted = (key: string): string => {
     // 64 bits of them are as good as all.
-    if (this.#filter.add(key.slice(0, 16)) || !this.#kept) return
-    if (this.#kept.size < MOST_KEPT) this.#kept.add(key)
-    else this.#kept = undefined
+    if (this.#filter.addHash(wordAt(key, 0), wordAt(key, 8))) return key
+    if (this.#count < MOST_KEPT) this.#kept.write(key, this.#count * DIGITS, 'latin1')
+    this.#count++
+    return key
   }
 
   /** Every key that repeats is among these; undefined: they are too many to name. */
   get keys(): string[] | undefined {
-    return this.#kept && [...this.#kept]
+    if (this.#count > MOST_KEPT) return undefined
+    const keys = new Set<string>()
+    for (let i = 0; i < this.#count; i++) keys.add(this.#kept.toString('latin1', i * DIGITS, (i + 1) * DIGITS))
+    return [...keys]
   }
+}
+
+/** Eight hexadecimal digits, as a number of 32 bits; in small letters, as Node writes them. */
+function wordAt(digits: string, at: number): number {
+  let word = 0
+  for (let i = at; i < at + 8; i++) {
+    const code = digits.charCodeAt(i)
+    word = (word << 4) | (code < 58 ? code - 48 : code - 87)
+  }
+  return word
 }

@@ -81,7 +81,7 @@ export interface KernelHost {
   parseFloat(start: number, end: number, to: number): void
   changeCase(start: number, end: number, to: number, upper: number): number
   test(column: number, start: number, end: number): number
-  sha256(start: number, end: number, to: number): void
+  sha256(start: number, end: number, to: number): number
 }
 
 /** What `scan` and `convert` return; see kernel/scan/csv.ts, kernel/scan/json.ts and kernel/convert.ts. */

@@ -52,7 +52,7 @@ export class MappedParser {
   #position: Position
 
   constructor(options: MappedParserOptions) {
-    const { map, program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position } = options
+    const { map, program, dialect, encoding, maxRecordBytes = MAX_RECORD_BYTES, position, onDigest } = options
     const { sourceColumns } = program
     this.#options = options
     this.#dialect = dialect
@@ -60,7 +60,13 @@ export class MappedParser {
     this.#mapper = new RowMapper(map, program, dialect, maxRecordBytes)
     // Quotes at both ends of a cell, those within it doubled, and a line number.
     const longest = 2 * maxRecordBytes + 3 * sourceColumns.length + 32
-    this.#mapped = new Detour({ program: lineAsCell(program), dialect: CSV, encoding, maxRecordBytes: longest })
+    this.#mapped = new Detour({
+      program: lineAsCell(program),
+      dialect: CSV,
+      encoding,
+      maxRecordBytes: longest,
+      onDigest,
+    })
     this.#begun = options.begun ?? false
     this.#position = { ...position }
   }

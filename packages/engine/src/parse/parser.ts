@@ -25,8 +25,11 @@ export interface ParserOptions {
   position: Position
   /** Whether records were read before: an array of JSON is not at its first element. Default: false. */
   begun?: boolean
-  /** Gets the SHA-256 of each record's content where a column is made of it, some of them more than once. */
-  onDigest?: ((digest: string) => void) | undefined
+  /**
+   * Gets the SHA-256 of each record's content where a column is made of it, some of them more than once, and returns what the column is
+   * to hold: ASCII, at most 128 characters. Default: the digest itself.
+   */
+  onDigest?: ((digest: string) => string) | undefined
 }
 
 /** What {@link Parser.fill} stopped at. */
@@ -91,7 +94,7 @@ export class Parser {
   /** Sentences of users' own checks; the kernel keeps their ordinals. */
   #messages: string[] = []
 
-  readonly #onDigest: ((digest: string) => void) | undefined
+  readonly #onDigest: (digest: string) => string
 
   /** The areas that grow: where they are, and their sizes. */
   #input = 0
@@ -121,7 +124,7 @@ export class Parser {
     this.#encoding = encoding
     this.#maxRecord = maxRecordBytes
     this.#begun = begun
-    this.#onDigest = options.onDigest
+    this.#onDigest = options.onDigest ?? ((digest) => digest)
     this.#sound = { sourceColumns: program.sourceColumns, maxRecordBytes }
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
@@ -483,8 +486,7 @@ export class Parser {
       },
       sha256: (start, end, to) => {
         const digest = hash('sha256', kernel.bytes.subarray(start, end), 'hex')
-        kernel.bytes.write(digest, to, 'latin1')
-        this.#onDigest?.(digest)
+        return kernel.bytes.write(this.#onDigest(digest), to, 'latin1')
       },
       test: (column, start, end) => {
         const message = this.#program.columns[column]?.test?.(kernel.bytes.toString('utf8', start, end))

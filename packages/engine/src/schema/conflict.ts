@@ -1,9 +1,12 @@
 import type { Conflict } from '../write/database.ts'
-import { renewedColumn } from './layout.ts'
+import { isByContent, renewedColumn } from './layout.ts'
 import type { PlanRequest } from './plan.ts'
 import { sameNames } from './plan-checks.ts'
 import { showAll } from './read-json.ts'
 import type { Slot } from './slots.ts'
+
+/** Characters of a content hash with what tells its row from its twins: where it waits 32 before it, later a colon and a number behind it. */
+const NUMBERED_LENGTH = 96
 
 /**
  * What becomes of a row whose key is taken. What keeps keys from being compared goes to `problems`, as a sentence.
@@ -19,7 +22,7 @@ export function conflictOf(
   if (onConflict === 'reject' && dedupe === 'none') return undefined
   const hash = slots.find(({ from }) => 'hashOf' in from)?.column
   // That it is missing was told.
-  if (dedupe === 'content' && hash === undefined) return undefined
+  if (isByContent(dedupe) && hash === undefined) return undefined
   const columns = hash !== undefined ? [hash] : key.length > 0 ? [...key] : (target?.primaryKey ?? [])
   const filled = new Set(slots.map(({ column }) => column))
   const isLate = sameNames(target?.lateKey ?? [], columns)
@@ -34,12 +37,19 @@ export function conflictOf(
       `rows are told apart by ${showAll(columns)}, and the table has no unique index on exactly that; ${advice}`,
     )
   }
+  const counted = dedupe === 'content:count'
+  const room = counted ? slots.find(({ column }) => column === hash)?.target?.maxLength : undefined
+  if (typeof room === 'number' && room < NUMBERED_LENGTH)
+    problems.push(
+      `with content:count ${showAll(columns)} must have room for ${NUMBERED_LENGTH} characters, and has it for ${room}`,
+    )
   const renews = hash === undefined ? undefined : renewedColumn(request, slots)
   return {
     key: columns,
     action: onConflict === 'update' ? 'update' : 'skip',
     told: dedupe === 'key',
     renews,
+    ...(counted && { counted }),
     ...(isLate && { late: true }),
   }
 }

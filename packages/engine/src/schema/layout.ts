@@ -11,6 +11,11 @@ const CONTENT_HASH = 'content_hash'
 const METADATA = 'metadata'
 const RENEWED = 'updated_at'
 
+/** Whether records are told apart by their content. */
+export function isByContent(dedupe: PlanRequest['dedupe']): boolean {
+  return dedupe === 'content' || dedupe === 'content:count'
+}
+
 /** Columns that tables for `dedupe: 'content'` have around those of the source, in their order. */
 const BEFORE = ['id', 'job_id', CONTENT_HASH]
 /** Names by which SQLite tells a row's place, unless a column has them. */
@@ -21,7 +26,7 @@ const BEHIND = [METADATA, 'created_at', RENEWED]
 
 /** The table without those columns: what a source without a header may name. */
 export function withoutLayout(target: TargetTable | undefined, dedupe: PlanRequest['dedupe']): TargetTable | undefined {
-  if (!target || dedupe !== 'content') return target
+  if (!(target && isByContent(dedupe))) return target
   const layout = [...BEFORE, ...BEHIND]
   return { ...target, columns: target.columns.filter(({ name }) => !layout.includes(name) || name === 'id') }
 }
@@ -54,7 +59,7 @@ export function layoutSlots(
         `unknown columns go to a column "${METADATA}" of JSON or text, and the table has no such column free`,
       )
   }
-  if (dedupe !== 'content') return added
+  if (!isByContent(dedupe)) return added
   // Wherever a row comes from, it is the same one.
   const content = [...slots, ...added].filter(({ origin }) => origin !== 'provenance')
   const hashed = content.map(({ column }) => column)

@@ -23,6 +23,9 @@ import { show, showAll } from './read-json.ts'
 import { type Findings, isWithoutAffinity, type Slot, slotsInTable, slotsOfNewTable } from './slots.ts'
 import type { TableSchema } from './table-schema.ts'
 
+/** Which records are the same, and loaded once only. */
+export type Dedupe = 'none' | 'key' | 'content' | 'content:count'
+
 /** What a load is planned from. Names come from files and users: none of them is trusted. */
 export interface PlanRequest {
   /** The source's header, as it stands there. */
@@ -51,7 +54,7 @@ export interface PlanRequest {
   /** Default: `reject`. */
   onConflict?: 'reject' | 'skip' | 'update' | undefined
   /** Default: `none`. */
-  dedupe?: 'none' | 'key' | 'content' | undefined
+  dedupe?: Dedupe | undefined
   /** Bytes of a name that the database keeps: 63 in PostgreSQL. Default: no limit. */
   nameBytes?: number | undefined
   /** Names that no column may have: PostgreSQL's system columns. Default: none. */

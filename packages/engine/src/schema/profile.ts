@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.ts'
 import type { Dialect } from '../parse/dialect.ts'
+import type { Dedupe } from './plan.ts'
 import { defined, type JsonReader, jsonReader, showAll } from './read-json.ts'
 import { parseTableSchema, type TableSchema } from './table-schema.ts'
 
@@ -14,7 +15,7 @@ export interface Profile {
   dialect?: Partial<Dialect>
   key?: string[]
   onConflict?: 'reject' | 'skip' | 'update'
-  dedupe?: 'none' | 'key' | 'content'
+  dedupe?: Dedupe
   write?: 'copy' | 'unnest'
   batchRows?: number
   maxErrors?: ErrorBudget
@@ -79,7 +80,7 @@ export function parseProfile(value: unknown, document = 'profile'): Profile {
     dialect: get('dialect') === undefined ? undefined : parseDialect(read, get('dialect'), document),
     key: typeof key === 'string' ? key.split(',').map((name) => name.trim()) : read.strings('key', key),
     onConflict: read.oneOf('onConflict', get('onConflict'), ['reject', 'skip', 'update']),
-    dedupe: read.oneOf('dedupe', get('dedupe'), ['none', 'key', 'content']),
+    dedupe: read.oneOf('dedupe', get('dedupe'), ['none', 'key', 'content', 'content:count']),
     write: read.oneOf('write', get('write'), ['copy', 'unnest']),
     batchRows: read.count('batchRows', get('batchRows'), 1),
     maxErrors: get('maxErrors') === undefined ? undefined : parseErrorBudget(read, get('maxErrors')),

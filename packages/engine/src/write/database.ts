@@ -112,6 +112,8 @@ export interface Conflict {
   told: boolean
   /** The key's index may not be there yet: as long as it is not, no key is taken. */
   late?: boolean
+  /** Equal rows of one load are different ones: they wait in another table, and are numbered when they leave it. */
+  counted?: boolean
   /** With `skip`, a column of the row that stays, which gets the current time. */
   renews?: string | undefined
 }

@@ -1,7 +1,10 @@
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
-import type { Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
+import type { Conflict, Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
+import { Numbering } from './numbering.ts'
+import { numberingStatements as numberInPostgres } from './postgres/numbering.ts'
 import { stagingStatements as likeInPostgres, movingStatements as moveInPostgres } from './postgres/staging.ts'
+import { numberingStatements as numberInSqlite } from './sqlite/numbering.ts'
 import { stagingStatements as likeInSqlite, movingStatements as moveInSqlite } from './sqlite/staging.ts'
 import { keysAmong } from './taken.ts'
 
@@ -15,8 +18,8 @@ function stagingName(target: TableName, jobId: string): TableName {
 const keyOf = (jobId: string) => jobId.replaceAll('-', '').slice(0, 16).toLowerCase()
 
 /**
- * The table in which the rows of a job wait until all of them are published in one transaction, for `--atomic` and
- * `--mode replace`. It is an ordinary table beside the target, so that what is committed to it survives a crash and an
+ * The table in which the rows of a job wait until all of them are published in one transaction, for `--atomic`,
+ * `--mode replace` and `--dedupe content:count`. It is an ordinary table beside the target, so that what is committed to it survives a crash and an
  * interrupted load goes on with it.
  */
 export class Staging {
@@ -24,14 +27,25 @@ export class Staging {
   readonly stagedFor: StagedFor
   readonly #database: Database
   readonly #mode: 'append' | 'replace'
+  /** Set where twins are told apart by their numbers. */
+  readonly numbering: Numbering | undefined
   /** Columns that the sources of the job fill; all others get what the target gives them when the rows arrive there. */
   readonly #columns = new Set<string>()
 
-  constructor(database: Database, table: TableName, target: TargetTable, jobId: string, mode: 'append' | 'replace') {
+  constructor(
+    database: Database,
+    table: TableName,
+    target: TargetTable,
+    jobId: string,
+    { mode = 'append', conflict }: { mode?: 'append' | 'replace' | undefined; conflict?: Conflict | undefined },
+  ) {
     this.#database = database
     this.#mode = mode
     this.table = stagingName(table, jobId)
-    this.stagedFor = { table, keys: mode === 'replace' ? [] : target.uniqueKeys }
+    this.numbering = conflict?.counted ? new Numbering(conflict) : undefined
+    // What stands in the column of a content that is numbered is not what the target has.
+    const keys = target.uniqueKeys.filter((key) => key.join() !== this.numbering?.column)
+    this.stagedFor = { table, keys: mode === 'replace' ? [] : keys }
   }
 
   /**
@@ -101,13 +115,18 @@ export class Staging {
       if (database.kind === 'postgres') statements.push({ text: `LOCK TABLE ${to} IN SHARE ROW EXCLUSIVE MODE` })
       statements.push({ text: `DELETE FROM ${to}` })
     }
-    const move = database.kind === 'postgres' ? moveInPostgres : moveInSqlite
-    const moving = await move(database, this.table, this.stagedFor.table, [...this.#columns], {
-      code: 'SLUICE_DATABASE',
+    const orElse = {
+      code: 'SLUICE_DATABASE' as const,
       message:
         `Nothing was published, because a trigger of the table ${this.stagedFor.table.table} leaves some of the rows out. ` +
-        'Loaded without --atomic and --mode replace, each of them becomes a reject',
-    })
+        'Loaded without --atomic, --mode replace and --dedupe content:count, each of them becomes a reject',
+    }
+    const [move, number] =
+      database.kind === 'postgres' ? [moveInPostgres, numberInPostgres] : [moveInSqlite, numberInSqlite]
+    const columns = [...this.#columns]
+    const moving = this.numbering
+      ? await number(database, this.table, this.stagedFor.table, columns, this.numbering, jobId, orElse)
+      : await move(database, this.table, this.stagedFor.table, columns, orElse)
     statements.push(...moving, { text: `DROP TABLE ${from}` })
     failpoint('before-publish')
     try {

@@ -66,6 +66,7 @@ export function addCheck(program: Command, config: Config): void {
       'none',
       'key',
       'content',
+      'content:count',
     ]),
   )
 

@@ -18,7 +18,7 @@ interface LoadFlags extends SourceFlags {
   atomic?: true
   key?: string[]
   onConflict?: 'reject' | 'skip' | 'update'
-  dedupe?: 'none' | 'key' | 'content'
+  dedupe?: LoadOptions['dedupe']
   expectedRows?: number
   write?: 'copy' | 'unnest'
   batchRows?: number
@@ -78,6 +78,7 @@ export function addLoad(program: Command, config: Config): void {
       'none',
       'key',
       'content',
+      'content:count',
     ]),
   )
   command.option(

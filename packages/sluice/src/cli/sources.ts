@@ -1,9 +1,9 @@
 import { glob, stat } from 'node:fs/promises'
 import { resolve } from 'node:path'
-import { addAbortSignal } from 'node:stream'
 import { type ByteSource, type LoadOptions, SluiceError } from '@sluice/engine'
 import type { Config } from '../config.ts'
 import { usageError } from './failure.ts'
+import { readStandardInput } from './standard-input.ts'
 
 type Source = Pick<LoadOptions, 'source' | 'sourceName'>
 
@@ -28,14 +28,6 @@ export async function openSources(words: string[], config: Config, signal: Abort
   const twice = files.find((file, index) => files.findIndex((other) => resolve(other) === resolve(file)) !== index)
   if (twice !== undefined) throw usageError(`${twice} is named twice, so its rows would be loaded twice`)
   return { source: files.length === 1 ? files[0]! : files }
-}
-
-async function* readStandardInput(signal: AbortSignal): AsyncGenerator<Uint8Array> {
-  try {
-    yield* addAbortSignal(signal, process.stdin)
-  } catch (error) {
-    if (!signal.aborted) throw error
-  }
 }
 
 async function openObject(url: string, { s3 }: Config, signal: AbortSignal): Promise<ByteSource> {

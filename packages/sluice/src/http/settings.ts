@@ -54,7 +54,10 @@ export const Settings = Type.Object(
     ),
     key: text('Key columns, `a,b`. Default: the primaryKey of the schema'),
     onConflict: word(['reject', 'skip', 'update'], 'A record whose key is taken. Default: `reject`'),
-    dedupe: word(['none', 'key', 'content'], 'Load equal records once, by their key or their content. Default: `none`'),
+    dedupe: word(
+      ['none', 'key', 'content', 'content:count'],
+      'Load equal records once, by their key or their content; with `content:count` equal records of one file are different ones. Default: `none`',
+    ),
     replace: flag('Swap all rows of the table, at the end'),
     atomic: flag('All rows become visible at once, at the end, or none'),
     write: word(['copy', 'unnest'], 'How rows travel to PostgreSQL'),

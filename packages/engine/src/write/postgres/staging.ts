@@ -54,15 +54,20 @@ export async function movingStatements(
 ): Promise<Statement[]> {
   const names = columns.map(quoteName).join(', ')
   const move = `INSERT INTO ${quoteTable(target)} (${names}) SELECT ${names} FROM ${quoteTable(staging)}`
-  const relation = await findRelation(sql, target)
+  if (!(await hasBeforeInsert(sql, target))) return [{ text: move }]
+  const all = `(SELECT count(*) FROM moved) = (SELECT count(*) FROM ${quoteTable(staging)})`
+  return [{ text: `WITH moved AS (${move} RETURNING 1) SELECT 1 AS one WHERE ${all}`, orElse }]
+}
+
+/** Whether a trigger may leave rows out of a table, instead of leading them to one that inherits from it. */
+export async function hasBeforeInsert(sql: Sql, table: TableName): Promise<boolean> {
+  const relation = await findRelation(sql, table)
   const [trigger] = await sql.query(
     `SELECT 1 AS one FROM pg_catalog.pg_trigger WHERE NOT tgisinternal AND tgtype & $2::int = $2
        AND (tgrelid = $1 OR tgrelid IN (SELECT relid FROM pg_catalog.pg_partition_tree($1))) LIMIT 1`,
     [relation?.oid ?? 0, BEFORE_ROW_INSERT],
   )
-  if (!trigger || relation?.hasHeirs) return [{ text: move }]
-  const all = `(SELECT count(*) FROM moved) = (SELECT count(*) FROM ${quoteTable(staging)})`
-  return [{ text: `WITH moved AS (${move} RETURNING 1) SELECT 1 AS one WHERE ${all}`, orElse }]
+  return trigger !== undefined && !relation?.hasHeirs
 }
 
 /**
