@@ -1,6 +1,7 @@
 import { existsSync, globSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Ended, start } from './sluice.ts'
+import { LONG } from './torture.ts'
 
 export interface Served {
   /** As `http://127.0.0.1:4711`. */
@@ -32,7 +33,7 @@ export async function serve(folder: string, env: Record<string, string> = {}): P
     cwd: folder,
     env: { DATABASE_URL: database, SLUICE_DATA_DIR: data, PORT: '0', LOG_LEVEL: 'info', ...env },
     inputStaysOpen: true,
-    timeout: 110_000,
+    timeout: LONG ? 3_600_000 : 110_000,
   })
   let printed = ''
   const listening = Promise.withResolvers<string>()

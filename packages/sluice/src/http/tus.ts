@@ -62,7 +62,7 @@ export function tusRoutes(app: App, context: Context, done: () => void): void {
   const tus = new Server({
     path: PATH,
     datastore: resumable.store,
-    locker: new UploadLocks(),
+    locker: new UploadLocks(resumable.claims),
     maxSize: config.maxUploadBytes,
     // Of other origins the server itself knows more.
     allowedOrigins: [],

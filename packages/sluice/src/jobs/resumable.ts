@@ -5,6 +5,7 @@ import { withoutPassword } from '../config.ts'
 import type { Queue } from '../queue/queue.ts'
 import { freeing } from '../spent-buffers.ts'
 import { Tally } from '../storage/tally.ts'
+import type { PieceClaims } from './piece-claims.ts'
 import { deleteObject, type Workplace } from './run-job.ts'
 import { objectKey } from './sweep.ts'
 import type { UploadRequest, UploadStart } from './upload.ts'
@@ -20,6 +21,8 @@ const ADOPT_WITHIN_MS = 2_000
 export class ResumableUploads {
   /** Keeps the pieces. */
   readonly store: DataStore
+  /** Which of several servers takes in a piece; null where there is one. */
+  readonly claims: PieceClaims | null
   readonly #work: Workplace
   readonly #queue: Queue
   readonly #ttlSeconds: number
@@ -27,8 +30,15 @@ export class ResumableUploads {
   readonly #adopting = new Map<string, Promise<void>>()
 
   /** @param ttlSeconds in which an upload must be whole */
-  constructor(store: DataStore, work: Workplace, queue: Queue, ttlSeconds: number, stopping: AbortSignal) {
+  constructor(
+    { store, claims }: Pick<ResumableUploads, 'store' | 'claims'>,
+    work: Workplace,
+    queue: Queue,
+    ttlSeconds: number,
+    stopping: AbortSignal,
+  ) {
     this.store = store
+    this.claims = claims
     this.#work = work
     this.#queue = queue
     this.#ttlSeconds = ttlSeconds

@@ -17,6 +17,7 @@ import type { Courier } from '../webhook/courier.ts'
 import type { WebhookLog } from '../webhook/outbox.ts'
 import { Bodies, either, type Running } from './bodies.ts'
 import { Lanes } from './lanes.ts'
+import { PieceClaims } from './piece-claims.ts'
 import { receiptOf } from './receipt.ts'
 import { ResumableUploads } from './resumable.ts'
 import { helpJob, runJob, type Workplace } from './run-job.ts'
@@ -96,7 +97,9 @@ export class JobService {
     const lanes = new Lanes(options.concurrency || DIRECT_LANES)
     const { courier } = options
     this.bodies = new Bodies(this.#work, { queue, courier, lanes }, this.#running, this.#stopping.signal)
-    this.resumable = new ResumableUploads(pieces, this.#work, queue, uploadTtlSeconds, this.#stopping.signal)
+    const claims = database.kind === 'postgres' ? new PieceClaims(database, log) : null
+    const resumable = { store: pieces, claims }
+    this.resumable = new ResumableUploads(resumable, this.#work, queue, uploadTtlSeconds, this.#stopping.signal)
   }
 
   /** Looks for unfinished uploads and begins to work. @throws what `check` throws */

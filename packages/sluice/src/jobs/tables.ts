@@ -26,7 +26,10 @@ const uploads = (t: Types) => [
     attempts bigint NOT NULL DEFAULT 0,
     attempted_record bigint,
     error_code text,
-    storage text
+    storage text,
+    held_by text,
+    held_until ${t.time},
+    is_wanted boolean
   )`,
   `CREATE UNIQUE INDEX IF NOT EXISTS sluice_uploads_idempotency ON sluice_uploads (owner, idempotency_key)
     WHERE idempotency_key IS NOT NULL`,
@@ -65,6 +68,11 @@ const TABLES: TableSet = {
       { run: [...uploads(TYPES[kind]), ...webhooks(TYPES[kind])] },
     ],
     (kind) => [addColumn(kind, 'sluice_uploads', 'storage', 'text')],
+    (kind) => [
+      addColumn(kind, 'sluice_uploads', 'held_by', 'text'),
+      addColumn(kind, 'sluice_uploads', 'held_until', TYPES[kind].time),
+      addColumn(kind, 'sluice_uploads', 'is_wanted', 'boolean'),
+    ],
   ],
 }
 

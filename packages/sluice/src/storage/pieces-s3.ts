@@ -65,6 +65,8 @@ class S3Pieces extends S3Store {
 
   /** Tells an upload that is not there from a store that does not answer. */
   override async getUpload(key: string): Promise<Upload> {
+    // Another server may have been told its length.
+    await this.clearCache(key)
     await told(this.getMetadata(key))
     return told(super.getUpload(key))
   }

@@ -1,0 +1,23 @@
+import { globSync } from 'node:fs'
+import { after } from 'node:test'
+import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { clusterSuite } from './cluster-suite.ts'
+import { startRedis } from './redis.ts'
+import { temporaryFolder } from './sluice.ts'
+
+const postgres = await startPostgres()
+const redis = await startRedis()
+const data = temporaryFolder()
+clusterSuite(
+  async () => ({ DATABASE_URL: postgres.url, REDIS_URL: redis.url, SLUICE_DATA_DIR: data }),
+  async () =>
+    globSync('objects/*/**', { cwd: data, withFileTypes: true })
+      .filter((one) => one.isFile())
+      .map(({ name }) => name),
+)
+
+// Behind the hook of the suite: who uses them ends first.
+after(async () => {
+  await redis[Symbol.asyncDispose]()
+  await postgres.stop()
+})
