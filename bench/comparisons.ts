@@ -1,12 +1,13 @@
 import { join } from 'node:path'
 import type { Postgres } from './postgres.ts'
-import { hashedSample, ndjsonSample, type Sample, sample, twinSample, WORK } from './sample.ts'
+import { gzipSample, hashedSample, ndjsonSample, type Sample, sample, twinSample, WORK } from './sample.ts'
 import type { Subject } from './subject.ts'
 import { nodeProgram, timedProgram } from './subjects/node-program.ts'
 import { pgloader } from './subjects/pgloader.ts'
 import { psql, psqlOnConflict } from './subjects/psql.ts'
 import { sluice } from './subjects/sluice.ts'
 import { sluiceByContent } from './subjects/sluice-by-content.ts'
+import { sluiceBehindZcat, sluicePacked, sluiceSniffing, sluiceTold } from './subjects/sluice-reading.ts'
 import { sqlite3, sqlite3Unique } from './subjects/sqlite3.ts'
 import { dedupeTarget, newSqliteTarget, postgresTarget, sqliteTarget, type Target } from './targets.ts'
 
@@ -94,6 +95,37 @@ export const COMPARISONS: Record<string, (records: number, server: Postgres) => 
         () => nodeProgram('readline | JSON.parse | COPY', 'json-parse-copy.ts', file.path, server.url),
       ],
       floors: { 'readline | JSON.parse | COPY': 3 },
+    }
+  },
+  sniffing(records, server) {
+    const file = sample(records)
+    return {
+      title: 'What it costs to find out dialect and types: PostgreSQL, a new table',
+      sample: file,
+      target: dedupeTarget(server, 0),
+      subjects: [() => sluiceSniffing(file, server.url), () => sluiceTold(file, server.url)],
+      floors: { 'sluice, all given': 0.95 },
+    }
+  },
+  gzip(records, server) {
+    const file = gzipSample(records)
+    return {
+      title: 'gzip into PostgreSQL, no index; MB are those of the unpacked file',
+      sample: file,
+      target: postgresTarget(server, ''),
+      subjects: [() => sluicePacked(file, server.url), () => sluiceBehindZcat(file, server.url)],
+      floors: { 'zcat | sluice load -': 0.87 },
+    }
+  },
+  'gzip-sqlite'(records) {
+    const file = gzipSample(records)
+    const target = sqliteTarget(join(WORK, 'customers.db'), '')
+    return {
+      title: 'gzip into SQLite, no key; MB are those of the unpacked file',
+      sample: file,
+      target,
+      subjects: [() => sluicePacked(file, target.url), () => sluiceBehindZcat(file, target.url)],
+      floors: { 'zcat | sluice load -': 0.87 },
     }
   },
   dedupe(records, server) {

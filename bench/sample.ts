@@ -57,10 +57,16 @@ export function twinSample(records: number): Sample {
     renameSync(unfinished, path)
   }
   // By their content, and by nothing else.
-  const schema = join(WORK, 'customers-keyless.schema.json')
-  const { primaryKey: _, ...keyless } = JSON.parse(readFileSync(whole.schema, 'utf8'))
-  writeFileSync(schema, JSON.stringify(keyless))
+  const schema = keylessSchema(whole)
   return { path, schema, bytes: statSync(path).size, records, bad: twins }
+}
+
+/** The schema of a sample without its key. @returns its path */
+export function keylessSchema({ schema }: Sample): string {
+  const path = join(WORK, 'customers-keyless.schema.json')
+  const { primaryKey: _, ...keyless } = JSON.parse(readFileSync(schema, 'utf8'))
+  writeFileSync(path, JSON.stringify(keyless))
+  return path
 }
 
 /** A sample with a column before the others that holds the SHA-256 of their bytes. */
@@ -98,6 +104,21 @@ export async function ndjsonSample(records: number): Promise<Sample> {
     renameSync(unfinished, path)
   }
   return { ...csv, path, bytes: statSync(path).size }
+}
+
+/** The same sample, packed by gzip with its usual level. */
+export function gzipSample(records: number): Sample {
+  const csv = sample(records)
+  const path = `${csv.path}.gz`
+  if (!existsSync(path)) {
+    const unfinished = `${path}.part`
+    const file = openSync(unfinished, 'w')
+    const { status } = spawnSync('gzip', ['-c', csv.path], { stdio: ['ignore', file, 'inherit'] })
+    closeSync(file)
+    if (status !== 0) throw new Error(`gzip ended with ${status}`)
+    renameSync(unfinished, path)
+  }
+  return { ...csv, path }
 }
 
 const NUMBERS = new Set(['id', 'amount'])
