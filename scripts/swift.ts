@@ -53,7 +53,7 @@ export async function startSwift(): Promise<ObjectStore> {
   })
   watchdog.unref()
   const endpoint = `http://127.0.0.1:${ports.proxy}`
-  await answers(endpoint, folder)
+  await Promise.all(Object.values(ports).map((port) => answers(`http://127.0.0.1:${port}`, folder)))
   return {
     endpoint,
     accessKeyId: 'test:tester',
@@ -117,7 +117,7 @@ async function answers(endpoint: string, folder: string): Promise<void> {
       (response) => response.status,
       () => 0,
     )
-    // Whoever shows no key is refused, so it answers.
+    // Whoever shows no key, or asks a store for nothing, is refused, so it answers.
     if (status !== 0 && status !== 503) return
     await delay(200)
   }
