@@ -1,17 +1,19 @@
 /**
  * `npm run bench:memory`: one load under a memory limit that the kernel enforces, watched from outside.
- * Options: --rows N (5,000,000), --bad P in percent (1), --to postgres|sqlite (both), --limit MB (512 and 256).
+ * Options: --rows N (5,000,000), --bad P in percent (1), --to postgres|sqlite (both), --limit MB (512 and 256); --expected-rows N: told apart
+ * by content, in a new table, with a Bloom filter for so many, and the limit is what it may take; --stdin: through a pipe.
  * Fails when the receipt does not balance or does not agree with the file, or when memory grows.
  */
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
+import { createReadStream } from 'node:fs'
 import { join } from 'node:path'
 import { text } from 'node:stream/consumers'
 import { parseArgs } from 'node:util'
 import { createGroup } from './memory-group.ts'
 import { startPostgres } from './postgres.ts'
-import { SLUICE, sample, WORK } from './sample.ts'
-import { postgresTarget, sqliteTarget, type Target } from './targets.ts'
+import { keylessSchema, SLUICE, sample, WORK } from './sample.ts'
+import { dedupeTarget, newSqliteTarget, postgresTarget, sqliteTarget, type Target } from './targets.ts'
 import { expect, expectFlat, MB, show, watch } from './watch.ts'
 
 /** Most that a load may hold at once. */
@@ -23,21 +25,26 @@ const { values: flags } = parseArgs({
     bad: { type: 'string', default: '1' },
     to: { type: 'string', multiple: true, default: ['postgres', 'sqlite'] },
     limit: { type: 'string' },
+    'expected-rows': { type: 'string' },
+    stdin: { type: 'boolean', default: false },
   },
 })
 
 const file = sample(Number(flags.rows), Number(flags.bad))
+const expectedRows = flags['expected-rows']
 for (const to of flags.to) {
-  if (to === 'sqlite')
-    await judge('SQLite', sqliteTarget(join(WORK, 'memory.db'), 'primary key'), Number(flags.limit ?? 256))
-  else if (to === 'postgres') await withPostgres((target) => judge('PostgreSQL', target, Number(flags.limit ?? 512)))
+  if (to === 'sqlite') {
+    const path = join(WORK, 'memory.db')
+    const target = expectedRows === undefined ? sqliteTarget(path, 'primary key') : newSqliteTarget(path)
+    await judge('SQLite', target, Number(flags.limit ?? 256))
+  } else if (to === 'postgres') await withPostgres((target) => judge('PostgreSQL', target, Number(flags.limit ?? 512)))
   else throw new Error(`--to ${to} is neither postgres nor sqlite`)
 }
 
 async function withPostgres(use: (target: Target) => Promise<void>): Promise<void> {
   const server = await startPostgres()
   try {
-    await use(postgresTarget(server, 'primary key'))
+    await use(expectedRows === undefined ? postgresTarget(server, 'primary key') : dedupeTarget(server, 0))
   } finally {
     await server.stop()
   }
@@ -62,22 +69,27 @@ async function judge(title: string, target: Target, limit: number): Promise<void
     expect('every record was read', recordsRead === file.records)
     expect('just the bad records were rejected', rejected === file.bad)
     expect('the table holds what was inserted', (await target.count()) === inserted)
-    expectFlat(peak, quarters, PEAK_LIMIT)
+    expectFlat(peak, quarters, expectedRows === undefined ? PEAK_LIMIT : limit * MB)
   } finally {
     group.remove()
   }
 }
 
 async function load({ url }: Target, enter: string) {
-  const options = ['--to', url, '--table', 'customers', '--schema', file.schema, '--json', '--quiet']
+  const schema = expectedRows === undefined ? file.schema : keylessSchema(file)
+  const options = ['--to', url, '--table', 'customers', '--schema', schema, '--json', '--quiet']
+  if (expectedRows !== undefined) options.push('--dedupe', 'content', '--expected-rows', expectedRows)
+  const source = flags.stdin ? '-' : file.path
   // The shell enters the group and then becomes the load, so that not one page of it is outside.
   const child = spawn(
     'sh',
-    ['-c', `${enter} && exec "$0" "$@"`, process.execPath, SLUICE, 'load', file.path, ...options],
+    ['-c', `${enter} && exec "$0" "$@"`, process.execPath, SLUICE, 'load', source, ...options],
     {
-      stdio: ['ignore', 'pipe', 'inherit'],
+      stdio: ['pipe', 'pipe', 'inherit'],
     },
   )
+  if (flags.stdin) createReadStream(file.path).pipe(child.stdin)
+  else child.stdin.end()
   const watched = watch(child.pid!)
   const [stdout, [code, signal]] = await Promise.all([text(child.stdout), once(child, 'exit')])
   watched.stop()

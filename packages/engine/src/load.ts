@@ -110,7 +110,7 @@ async function loadSources(run: Run): Promise<void> {
   const { options, sources, database, prepared, meter, staging, repeats, patiently } = run
   const { job, store, checkpoints, settings } = prepared
   const { lateKey } = prepared.target
-  const lateIndex = lateKey && new LateIndex(database, prepared.table, lateKey[0]!, () => repeats?.keys)
+  const lateIndex = lateKey && new LateIndex(database, prepared.table, lateKey[0]!, () => repeats?.end())
   // Records are counted through all the sources of a job.
   let records = 0
   for (const [segment, source] of sources.entries()) {

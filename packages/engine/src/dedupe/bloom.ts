@@ -7,8 +7,8 @@ export interface BloomOptions {
   expectedRows?: number
   /** Of the keys that were never added, the part that is taken for added ones when so many are in. Default: 0.01. */
   falsePositiveRate?: number
-  /** The memory of another filter, of this thread or of another one: both are the same filter. */
-  memory?: SharedArrayBuffer
+  /** The memory of another filter, of this thread or of another one: both are the same filter. Default: its own, which threads can share. */
+  memory?: ArrayBufferLike
 }
 
 const WORDS = 8
@@ -24,7 +24,7 @@ const BITS_SEED = 0x9747b28c
  * takes the same memory whatever it holds; filled beyond what it was made for it proves less and less, and never anything wrong.
  *
  * Blocked: a key sets one bit in each of the eight words of one block of 32 bytes, a cache line's half, as the split block filters
- * of Apache Parquet do (https://parquet.apache.org/docs/file-format/bloomfilter/); the hash is MurmurHash3. The memory is shared: several
+ * of Apache Parquet do (https://parquet.apache.org/docs/file-format/bloomfilter/); the hash is MurmurHash3. The memory can be shared: several
  * threads may add at once, without locks.
  *
  * @example
@@ -34,8 +34,8 @@ const BITS_SEED = 0x9747b28c
  */
 export class BloomFilter {
   /** To be sent to other threads, for a {@link BloomOptions.memory} there; or to be kept, and filled again later. */
-  readonly memory: SharedArrayBuffer
-  readonly #words: Int32Array<SharedArrayBuffer>
+  readonly memory: ArrayBufferLike
+  readonly #words: Int32Array
   readonly #blocks: number
   readonly #masks = new Int32Array(WORDS)
   readonly #found = new Int32Array(WORDS)
@@ -43,7 +43,7 @@ export class BloomFilter {
 
   /** @throws SluiceError SLUICE_CONFIG for numbers of which no filter can be made */
   constructor({ expectedRows = 100_000_000, falsePositiveRate = 0.01, memory }: BloomOptions = {}) {
-    this.memory = memory ?? new SharedArrayBuffer(bytesFor(expectedRows, falsePositiveRate))
+    this.memory = memory ?? new SharedArrayBuffer(bloomBytes(expectedRows, falsePositiveRate))
     if (this.memory.byteLength === 0 || this.memory.byteLength % BLOCK_BYTES !== 0)
       throw new SluiceError('SLUICE_CONFIG', `${this.memory.byteLength} bytes are not the memory of a Bloom filter`)
     this.#words = new Int32Array(this.memory)
@@ -110,7 +110,11 @@ export class BloomFilter {
   }
 }
 
-function bytesFor(expectedRows: number, falsePositiveRate: number): number {
+/**
+ * Bytes of a filter for so many rows.
+ * @throws SluiceError SLUICE_CONFIG for numbers of which no filter can be made
+ */
+export function bloomBytes(expectedRows: number, falsePositiveRate = 0.01): number {
   if (!Number.isSafeInteger(expectedRows) || expectedRows < 1)
     throw new SluiceError(
       'SLUICE_CONFIG',

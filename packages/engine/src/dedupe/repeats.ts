@@ -1,4 +1,4 @@
-import { BloomFilter } from './bloom.ts'
+import { BloomFilter, bloomBytes } from './bloom.ts'
 
 /** Digits of a SHA-256 in hexadecimal. */
 const DIGITS = 64
@@ -13,6 +13,8 @@ const MOST_ROWS = 100_000_000
 
 /** Which keys of a source may stand in it more than once: all that a Bloom filter could not prove new when they came. */
 export class Repeats {
+  /** Not shared with other threads, so that it can be given back at once. */
+  readonly #memory: ArrayBuffer
   readonly #filter: BloomFilter
   /** One behind the other. As strings each of them took 200 bytes. */
   readonly #kept = Buffer.allocUnsafeSlow(MOST_KEPT * DIGITS)
@@ -21,7 +23,8 @@ export class Repeats {
   /** @param sourceBytes null: not known. `expectedRows`: the user's number. */
   constructor(sourceBytes: number | null, expectedRows: number | undefined) {
     const guess = sourceBytes === null ? USUAL_ROWS : Math.ceil(sourceBytes / RECORD_BYTES)
-    this.#filter = new BloomFilter({ expectedRows: expectedRows ?? Math.max(1, Math.min(guess, MOST_ROWS)) })
+    this.#memory = new ArrayBuffer(bloomBytes(expectedRows ?? Math.max(1, Math.min(guess, MOST_ROWS))))
+    this.#filter = new BloomFilter({ memory: this.#memory })
   }
 
   /** A record's key comes by, in the 64 hexadecimal digits of a SHA-256, and is returned; one that comes twice for the same record does no harm. */
@@ -33,8 +36,12 @@ export class Repeats {
     return key
   }
 
-  /** Every key that repeats is among these; undefined: they are too many to name. */
-  get keys(): string[] | undefined {
+  /**
+   * No key comes any more. Gives the filter's memory back.
+   * @returns keys among which are all that repeat; undefined: they are too many to name
+   */
+  end(): string[] | undefined {
+    if (!this.#memory.detached) this.#memory.transfer(0)
     if (this.#count > MOST_KEPT) return undefined
     const keys = new Set<string>()
     for (let i = 0; i < this.#count; i++) keys.add(this.#kept.toString('latin1', i * DIGITS, (i + 1) * DIGITS))
