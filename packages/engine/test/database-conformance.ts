@@ -191,6 +191,7 @@ export function conformance(start: () => Promise<Subject>): void {
       [11, 12, 13],
     )
     assert.deepEqual(await jobs.rejectCounts(plan.jobId), { 'type-error': 2_500 })
+    assert.deepEqual((await jobs.read(plan.jobId))!.rejectsByCode, { 'type-error': 2_500 }, 'without a look at them')
   })
 
   test('20,000 rows with one unique violation in the middle: one reject', async () => {
@@ -352,6 +353,7 @@ export function conformance(start: () => Promise<Subject>): void {
       unchanged: 0,
       duplicates: 0,
       rejected: 0,
+      rejectsByCode: null,
       replayed: 0,
       bytesCommitted: 0,
     }

@@ -62,6 +62,8 @@ export function httpSuite(databaseFor: () => Promise<Record<string, string>>): v
       assert.equal(over.status, 'completed')
       assert.deepEqual([over.rowsProcessed, over.rowsFailed, over.progress, over.error], [4, 2, 1, undefined])
       assert.deepEqual([over.receipt.inserted, over.receipt.rejected, over.receipt.table], [2, 2, table])
+      assert.deepEqual(over.rejectsByCode, over.receipt.rejectsByCode)
+      assert.deepEqual(over.rejectsByCode, { 'type-error': 2 })
       assert.ok(over.startedAt <= over.completedAt)
       assert.deepEqual(await idsOf(table), [1, 3])
       assert.deepEqual(server.stored(), [])

@@ -96,6 +96,10 @@ export async function testMigrations(url: string): Promise<void> {
           'SELECT count(*) AS n, (SELECT count(DISTINCT record) FROM failed_imports) AS refused FROM people',
         )
         assert.deepEqual([Number(counted!['n']), Number(counted!['refused'])], [19_800, 200])
+        const jobs = new JobStore(database)
+        const [job] = await jobs.list()
+        assert.equal(job!.rejectsByCode, null, 'an earlier version counted the first ones')
+        assert.deepEqual(await jobs.rejectCounts(job!.jobId), { 'type-error': 200 })
       })
     }
 

@@ -4,7 +4,7 @@ import { randomUUID } from 'node:crypto'
 import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
-import { type Database, openDatabase } from '@sluice/engine'
+import { type Database, JobStore, openDatabase } from '@sluice/engine'
 import { parse } from 'csv-parse/sync'
 import { BIN, sluice, temporaryFolder } from './sluice.ts'
 
@@ -48,7 +48,9 @@ export function replaySuite(urlFor: (folder: string) => Promise<string>): void {
       execFileSync(process.execPath, [BIN, 'rejects', jobId, '--to', to, ...form], { cwd, stdio: 'pipe' })
     const replay = async (content: Buffer | string, env: Record<string, string> = {}) => {
       writeFileSync(join(cwd, 'corrected'), content)
-      return sluice(['replay', 'corrected', '--job', jobId, '--to', to, '--json'], { cwd, env })
+      const done = await sluice(['replay', 'corrected', '--job', jobId, '--to', to, '--json'], { cwd, env })
+      await inDatabase(to, sameCounts(jobId))
+      return done
     }
     const rows = async (columns = 'id, name, amount, "the note" AS note') => {
       const found = await inDatabase(to, (database) => database.query(`SELECT ${columns} FROM ${table} ORDER BY id`))
@@ -64,6 +66,16 @@ export function replaySuite(urlFor: (folder: string) => Promise<string>): void {
     } finally {
       await database.close()
     }
+  }
+
+  /** What the job says of its rejects by code is what there are. */
+  const sameCounts = (jobId: string) => async (database: Database) => {
+    const rows = await database.query<{ code: string; n: number }>(
+      'SELECT code, count(*) AS n FROM failed_imports WHERE job_id = $1 AND closed_at IS NULL GROUP BY code',
+      [jobId],
+    )
+    const job = await new JobStore(database).read(jobId)
+    assert.deepEqual(job!.rejectsByCode, Object.fromEntries(rows.map(({ code, n }) => [code, Number(n)])))
   }
 
   /** The receipt of a replay that ended well: what it did, then the job's read, inserted and rejected. */

@@ -466,6 +466,8 @@ export class JobStore {
 
   /** How many open rejects of the job have each code. */
   async rejectCounts(jobId: string): Promise<Record<string, number>> {
+    const counted = (await this.read(jobId))?.rejectsByCode
+    if (counted) return counted
     const rows = await this.#run(
       `SELECT code, count(*) AS count FROM ${await this.#rejectTable(jobId)} WHERE job_id = $1 AND closed_at IS NULL
          GROUP BY code ORDER BY code`,

@@ -1,6 +1,7 @@
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { SqlValue } from '../write/database.ts'
+import { type RejectCounts, toRejectCounts } from './reject-counts.ts'
 
 /**
  * PENDING → PROCESSING → COMPLETED. A claim makes PENDING and FAILED jobs PROCESSING, and they go on from their checkpoints; a
@@ -25,6 +26,8 @@ export interface Job {
   unchanged: number
   duplicates: number
   rejected: number
+  /** Open rejects by code, duplicates that are kept among them; null where an earlier version did not count them. */
+  rejectsByCode: RejectCounts | null
   /** Records that were rejected and came in by replay; `inserted` counts them too. */
   replayed: number
   /** Null where the size of the source is not known. */
@@ -104,6 +107,7 @@ export function toJob(row: SqlRow): Job {
     settingsHash: String(row.settings_hash),
     fingerprint: JSON.parse(String(row.fingerprint)),
     ...toCounts(row),
+    rejectsByCode: toRejectCounts(row),
     replayed: Number(row.replayed),
     bytesTotal: numberOrNull(row.bytes_total),
     sha256: textOrNull(row.sha256),

@@ -5,6 +5,7 @@ import type { JobCounts, LoadPlan, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
 import { type Lease, type Mark, type SqlRow, toCounts } from './job.ts'
+import { addRejectCounts, countCodes } from './reject-counts.ts'
 import { rejectTableSql } from './reject-table.ts'
 
 type Kind = 'postgres' | 'sqlite'
@@ -44,6 +45,11 @@ export async function saveBatch(
   const { inserted, updated, unchanged, duplicates } = outcome
   const rejected = rejects.filter(({ errors }) => errors[0]?.code !== 'duplicate').length
   const counts = [recordsRead, inserted, updated, unchanged, duplicates, rejected]
+  const codes = countCodes(
+    {},
+    rejects.map(({ errors }) => errors[0]!.code),
+    1,
+  )
   if (recordsRead !== inserted + updated + unchanged + duplicates + rejected) {
     const list = COUNTERS.map((name, i) => `${name} ${counts[i]}`).join(', ')
     throw new SluiceError('SLUICE_INTERNAL', `A batch was not committed because its counts do not balance: ${list}`)
@@ -55,15 +61,16 @@ export async function saveBatch(
   }
 
   const place = [lease.jobId, lease.segment, to.stored ?? to.byte]
+  const counted = [...counts, JSON.stringify(codes)]
   const mark = [lease.epoch, to.line, to.record, from.byte, to.sha256 ?? null, to.byte]
   let moved: SqlRow[]
   if (kind === 'postgres') {
     // One round trip. PostgreSQL runs the statement in WITH last, so the job's row is locked as late as possible.
     const totals = [...COUNTERS, 'bytes_committed'].map((name) => `(SELECT ${name} FROM counted) AS ${name}`)
-    const text = `WITH counted AS (${addToJob(now, 10)} RETURNING *) ${moveCheckpoint(kind, now)}, ${totals.join(', ')}`
-    moved = await sql.query(text, [...place, ...mark, ...counts])
+    const text = `WITH counted AS (${addToJob(kind, now, 10)} RETURNING *) ${moveCheckpoint(kind, now)}, ${totals.join(', ')}`
+    moved = await sql.query(text, [...place, ...mark, ...counted])
   } else {
-    await sql.query(addToJob(now, 4), [...place, ...counts])
+    await sql.query(addToJob(kind, now, 4), [...place, ...counted])
     moved = await sql.query(moveCheckpoint(kind, now), [...place, ...mark])
   }
   if (moved.length === 0) {
@@ -76,10 +83,11 @@ export async function saveBatch(
   return kind === 'postgres' ? toCounts(moved[0]!) : undefined
 }
 
-/** Parameters: job, segment, bytes as stored; the counts from `$first` on. */
-function addToJob(now: string, first: number): string {
+/** Parameters: job, segment, bytes as stored; the counts from `$first` on, and behind them the rejects by code. */
+function addToJob(kind: Kind, now: string, first: number): string {
   const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${first + i}`).join(', ')
-  return `UPDATE ingestion_jobs SET ${sums}, updated_at = ${now},
+  const codes = addRejectCounts(kind, `$${first + COUNTERS.length}`)
+  return `UPDATE ingestion_jobs SET ${sums}, ${codes}, updated_at = ${now},
     bytes_committed = bytes_committed + $3
       - (SELECT coalesce(committed_stored, committed_byte) FROM ingestion_checkpoints WHERE job_id = $1 AND segment = $2)
     WHERE job_id = $1`

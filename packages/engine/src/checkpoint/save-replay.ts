@@ -3,6 +3,7 @@ import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
 import type { LoadPlan, Replay, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
+import { addRejectCounts, countCodes } from './reject-counts.ts'
 import { rejectTableSql } from './reject-table.ts'
 import { storableJson } from './save-batch.ts'
 
@@ -67,10 +68,20 @@ export async function saveReplay(
   if (balance !== 0)
     throw new SluiceError('SLUICE_INTERNAL', `A replay was not committed: its counts are off by ${balance}`)
   const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${i + 2}`).join(', ')
+  const closed = countCodes(
+    {},
+    open.map(({ code }) => code),
+    -1,
+  )
+  const codes = countCodes(
+    closed,
+    refused.map(({ errors }) => errors[0]!.code),
+    1,
+  )
   const counted = await sql.query(
-    `UPDATE ingestion_jobs SET ${sums}, updated_at = ${now}
+    `UPDATE ingestion_jobs SET ${sums}, ${addRejectCounts(kind, `$${COUNTERS.length + 2}`)}, updated_at = ${now}
        WHERE job_id = $1 AND status IN ('COMPLETED', 'FAILED') RETURNING job_id`,
-    [jobId, ...changes],
+    [jobId, ...changes, JSON.stringify(codes)],
   )
   if (counted.length === 0)
     throw new SluiceError('SLUICE_JOB', `Job ${jobId} runs again; replay its rejects when it is done`)

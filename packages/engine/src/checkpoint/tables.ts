@@ -22,6 +22,8 @@ const SQLITE: Types = {
   boolean: 'INTEGER',
 }
 
+const typesOf = (kind: Database['kind']): Types => (kind === 'postgres' ? POSTGRES : SQLITE)
+
 /** Version 1. */
 function creation(t: Types): string[] {
   return [
@@ -93,7 +95,7 @@ function rejectColumns(t: Types): string {
 
 /** The columns of `failed_imports`, for a table of the same shape with another name. */
 export function rejectColumnsFor(kind: 'postgres' | 'sqlite'): string {
-  return rejectColumns(kind === 'postgres' ? POSTGRES : SQLITE)
+  return rejectColumns(typesOf(kind))
 }
 
 /** Tables of before there were versions may lack columns, or forbid NULL where it stands for "not known" now. */
@@ -128,7 +130,10 @@ function repairs(kind: Database['kind']): Step[] {
 const TABLES: TableSet = {
   name: 'load',
   tables: ['ingestion_jobs', 'ingestion_checkpoints', 'failed_imports'],
-  migrations: [(kind) => [...repairs(kind), { run: creation(kind === 'postgres' ? POSTGRES : SQLITE) }]],
+  migrations: [
+    (kind) => [...repairs(kind), { run: creation(typesOf(kind)) }],
+    (kind) => [addColumn(kind, 'ingestion_jobs', 'rejects_by_code', typesOf(kind).json)],
+  ],
 }
 
 /**

@@ -100,6 +100,7 @@ export const Status = Type.Object(
     table: nullable(Type.String()),
     rowsProcessed: count('Records whose fate is committed'),
     rowsFailed: count('Those of them that were rejected'),
+    rejectsByCode: Type.Optional(codes),
     progress: Type.Number({ minimum: 0, maximum: 1, description: 'In bytes of the source as stored' }),
     bytesCommitted: count(),
     bytesTotal: nullable(count()),

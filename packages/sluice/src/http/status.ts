@@ -82,7 +82,7 @@ export function statusRoutes(app: App, { service }: Context): void {
   )
 }
 
-/** @param whole with the receipt and the webhooks, where there are any: that takes a look at the rejects, and at these */
+/** @param whole with the rejects by code, the receipt and the webhooks, where there are any: that may take looks of their own */
 async function statusOf(service: JobService, upload: Upload, whole: boolean): Promise<Status> {
   const { job, state, request } = upload
   const bytesCommitted = job?.bytesCommitted ?? 0
@@ -95,6 +95,7 @@ async function statusOf(service: JobService, upload: Upload, whole: boolean): Pr
     table: job?.targetTable || request?.options.table || null,
     rowsProcessed: job?.recordsRead ?? 0,
     rowsFailed: job?.rejected ?? 0,
+    ...(whole && job && { rejectsByCode: await service.rejectCounts(job) }),
     progress: state === 'completed' ? 1 : bytesTotal ? Math.min(1, bytesCommitted / bytesTotal) : 0,
     bytesCommitted,
     bytesTotal,

@@ -25,7 +25,7 @@ export async function receiptOf({ uploadId, state, job }: Upload, jobs: JobStore
     bytes: job.bytesTotal ?? job.bytesCommitted,
     elapsedMs,
     rowsPerSecond: elapsedMs === 0 ? 0 : Math.round((recordsRead * 1000) / elapsedMs),
-    rejectsByCode: await jobs.rejectCounts(uploadId),
+    rejectsByCode: job.rejectsByCode ?? (await jobs.rejectCounts(uploadId)),
     resumedAtRecord: 0,
   }
 }

@@ -1,6 +1,7 @@
 import {
   createTables,
   type Database,
+  type Job,
   livesNoMore,
   type Receipt,
   type ReplayReceipt,
@@ -229,6 +230,11 @@ export class JobService {
     return value ?? []
   }
 
+  /** The open ones by their code: from the job's counters, but where an earlier version of sluice did not keep them. */
+  async rejectCounts({ jobId, rejectsByCode }: Job): Promise<Record<string, number>> {
+    return rejectsByCode ?? this.#uploads.jobs.rejectCounts(jobId)
+  }
+
   /** Those that no replay has closed, page by page. */
   allRejects(uploadId: string): AsyncGenerator<StoredReject[], void, void> {
     return this.#uploads.jobs.rejects(uploadId, { open: true })
@@ -269,7 +275,7 @@ export class JobService {
       if (this.#stopping.signal.aborted) return
       try {
         await this.#wake()
-        await sweepUploads(this.#work)
+        await sweepUploads(this.#work, (uploadId) => this.bodies.isStoring(uploadId))
         await this.#options.courier.outbox.sweep()
         const isLong = Date.now() - this.#storageSweptAt > STORAGE_SWEEP_MS
         await this.resumable.sweep(isLong)

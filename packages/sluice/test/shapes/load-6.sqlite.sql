@@ -1,0 +1,65 @@
+CREATE TABLE ingestion_jobs (
+  job_id TEXT NOT NULL PRIMARY KEY,
+  status text NOT NULL,
+  source text NOT NULL,
+  target_table text NOT NULL,
+  settings TEXT NOT NULL,
+  settings_hash text NOT NULL,
+  fingerprint TEXT NOT NULL,
+  records_read bigint NOT NULL DEFAULT 0,
+  inserted bigint NOT NULL DEFAULT 0,
+  updated bigint NOT NULL DEFAULT 0,
+  unchanged bigint NOT NULL DEFAULT 0,
+  duplicates bigint NOT NULL DEFAULT 0,
+  rejected bigint NOT NULL DEFAULT 0,
+  replayed bigint NOT NULL DEFAULT 0,
+  bytes_total bigint,
+  bytes_committed bigint NOT NULL DEFAULT 0,
+  sha256 text,
+  error text,
+  created_at TEXT NOT NULL,
+  started_at TEXT,
+  updated_at TEXT NOT NULL,
+  completed_at TEXT
+);
+CREATE TABLE ingestion_checkpoints (
+  job_id TEXT NOT NULL,
+  segment int NOT NULL,
+  source text NOT NULL,
+  start_byte bigint NOT NULL,
+  end_byte bigint,
+  committed_byte bigint NOT NULL,
+  committed_line bigint NOT NULL,
+  committed_record bigint NOT NULL,
+  committed_sha256 text,
+  committed_stored bigint,
+  done INTEGER NOT NULL DEFAULT FALSE,
+  epoch bigint NOT NULL DEFAULT 0,
+  lease_owner text,
+  lease_expires TEXT,
+  updated_at TEXT NOT NULL,
+  PRIMARY KEY (job_id, segment)
+);
+CREATE TABLE failed_imports (id INTEGER PRIMARY KEY,
+  job_id TEXT NOT NULL,
+  segment int NOT NULL DEFAULT 0,
+  source text,
+  line bigint NOT NULL,
+  record bigint NOT NULL,
+  byte_offset bigint NOT NULL,
+  column_name text,
+  code text NOT NULL,
+  message text NOT NULL,
+  value text,
+  errors TEXT NOT NULL,
+  raw BLOB NOT NULL,
+  raw_length bigint NOT NULL,
+  created_at TEXT NOT NULL,
+  closed_at TEXT);
+CREATE INDEX failed_imports_job_record ON failed_imports (job_id, record);
+CREATE TABLE sluice_schema (
+  name text NOT NULL PRIMARY KEY,
+  version int NOT NULL,
+  updated_at TEXT NOT NULL
+);
+INSERT INTO sluice_schema (name, version, updated_at) VALUES ('load', 1, '2026-01-31T12:00:00.000Z');
