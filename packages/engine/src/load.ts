@@ -12,6 +12,7 @@ import type { LoadOptions } from './options.ts'
 import { planSource } from './plan-source.ts'
 import { noteHeader, prepareJob } from './prepare.ts'
 import type { Receipt } from './receipt.ts'
+import { refuseLongRecords } from './record-memory.ts'
 import { RejectFile } from './reject/reject-file.ts'
 import { rejectLine, rejectsHead } from './rejects-csv.ts'
 import { isStaged } from './settings.ts'
@@ -37,6 +38,7 @@ import { Staging } from './write/staging.ts'
 export async function load(options: LoadOptions): Promise<Receipt> {
   const notice = options.onNotice ?? (() => undefined)
   const began = performance.now()
+  refuseLongRecords(options.maxRecordBytes)
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
   let rejectFile: RejectFile | undefined
@@ -110,7 +112,8 @@ async function loadSources(run: Run): Promise<void> {
   const { options, sources, database, prepared, meter, staging, repeats, patiently } = run
   const { job, store, checkpoints, settings } = prepared
   const { lateKey } = prepared.target
-  const lateIndex = lateKey && new LateIndex(database, prepared.table, lateKey[0]!, () => repeats?.end())
+  const lateIndex =
+    lateKey && new LateIndex(database, prepared.table, prepared.target, lateKey[0]!, () => repeats?.end())
   // Records are counted through all the sources of a job.
   let records = 0
   for (const [segment, source] of sources.entries()) {

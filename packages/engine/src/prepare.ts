@@ -277,7 +277,7 @@ async function describeWhole(
   )
   if (missing === undefined) return target
   notice(`building the unique index on ${missing} of ${names.target}, which another load has put off`)
-  await new LateIndex(database, table, missing).build()
+  await new LateIndex(database, table, target, missing).build()
   return database.describe(table)
 }
 

@@ -106,6 +106,18 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
       await assertTable(5_000, [single])
     })
 
+    test('updated_at tells when a content came last: in a new table as in one that is there', async () => {
+      // In other batches, so in other transactions: the twin of the first record.
+      const text = `${HEAD}${Array.from({ length: 300 }, (_, i) => line(i)).join('')}${line(0)}`
+      const renewed = `SELECT code FROM t WHERE updated_at > created_at`
+      await loadFile(file('renewed.csv', text), { batchRows: 100 })
+      assert.deepEqual(await db.query(renewed), [{ code: 'c0' }])
+      await db.query('DELETE FROM t')
+      const again = await loadFile(file('renewed.csv', text), { batchRows: 100, force: true })
+      assert.deepEqual([again.inserted, again.duplicates], [300, 1])
+      assert.deepEqual(await db.query(renewed), [{ code: 'c0' }])
+    })
+
     test(`${MANY} records through a filter for a twentieth of them: slower, and nothing is lost`, async () => {
       async function* source() {
         yield Buffer.from(HEAD)
