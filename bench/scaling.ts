@@ -1,100 +1,188 @@
 /**
- * `npm run bench:scaling`: how a load in segments scales beyond the machine that it was measured on. A simulation: workers claim segments,
- * read them from a store, make batches and hand them to a server with so many cores, two at a time, as sluice does. The costs are those
- * that `npm run bench` measures (`--only postgres-segments`, `--only postgres-unique`); docs/scaling.md holds the output.
+ * `npm run bench:scaling`: one upload of 1 GB, 1 % of it bad, loaded by one `sluice worker` and by two, from OpenStack Swift into
+ * PostgreSQL, woken by Redis. Fails unless rows, rejects with their lines and receipt are identical; prints the times and who used the
+ * processor; then the law that follows, for machines that are not here. Options: --rows N (5,000,000), --only measured|law (both).
  */
+import { type ChildProcess, execFile, spawn } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { availableParallelism, tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
+import { isDeepStrictEqual, parseArgs, promisify } from 'node:util'
+import { CreateBucketCommand, S3Client } from '@aws-sdk/client-s3'
+import { startRedis } from '../packages/sluice/test/redis.ts'
+import { startSwift } from '../scripts/swift.ts'
+import { type Postgres, startPostgres } from './postgres.ts'
+import { cpuSecondsOf, machineCpuSeconds } from './process-cpu.ts'
+import { keylessSchema, SLUICE, sample } from './sample.ts'
+import { printLaw } from './scaling-law.ts'
 import { formatTable } from './table.ts'
+import { postgresTarget } from './targets.ts'
 
-const MB = 1e6
-const SEGMENT = 33.6 * MB
-const BATCH = 2.1 * MB
-const FILE = 20_000 * MB
-/** Batches of a worker on their way at once. */
-const IN_FLIGHT = 2
+const run = promisify(execFile)
+const { values: flags } = parseArgs({
+  options: {
+    rows: { type: 'string', default: '5000000' },
+    only: { type: 'string', multiple: true, default: ['measured', 'law'] },
+  },
+})
 
-/** Milliseconds. */
-const COSTS = {
-  /** To read, check and send a MB: 1.1 s of a worker's core for 199 MB, 0.35 s of them to start. */
-  worker: 3.8,
-  /** Of the server's core, for a MB: 1.33 s for 199 MB. */
-  server: 6.7,
-  /** To make a commit durable. It takes no core, and several at once share it. */
-  commit: 12,
-  /** To claim a segment, to open it in the store, and to mark it done. */
-  segment: 30,
+interface Outcome {
+  rows: unknown
+  rejects: unknown
+  receipt: unknown
+}
+interface Run {
+  outcome: Outcome
+  cells: string[]
+  seconds: number
 }
 
-/** A resource with so many places: who comes waits for the first one that is free. */
-class Places {
-  readonly #free: number[]
-  busy = 0
+let failed = false
+if (flags.only.includes('measured')) failed = !(await measured())
+if (flags.only.includes('law')) printLaw()
+process.exit(failed ? 1 : 0)
 
-  constructor(count: number) {
-    this.#free = Array(count).fill(0)
+async function measured(): Promise<boolean> {
+  const file = sample(Number(flags.rows), 1)
+  await using stack = new AsyncDisposableStack()
+  const folder = stack.adopt(mkdtempSync(join(tmpdir(), 'sluice-scaling-')), (one) =>
+    rmSync(one, { recursive: true, force: true }),
+  )
+  const postgres = stack.adopt(await startPostgres(), (one) => one.stop())
+  const swift = stack.adopt(await startSwift(), (one) => one.stop())
+  const redis = stack.use(await startRedis())
+  const credentials = { accessKeyId: swift.accessKeyId, secretAccessKey: swift.secretAccessKey }
+  const s3 = new S3Client({ endpoint: swift.endpoint, region: 'us-east-1', forcePathStyle: true, credentials })
+  await s3.send(new CreateBucketCommand({ Bucket: 'bench' }))
+  s3.destroy()
+  const target = postgresTarget(postgres, '')
+  const env = {
+    ...process.env,
+    DATABASE_URL: target.url,
+    REDIS_URL: redis.url,
+    S3_BUCKET: 'bench',
+    S3_ENDPOINT: swift.endpoint,
+    AWS_ACCESS_KEY_ID: swift.accessKeyId,
+    AWS_SECRET_ACCESS_KEY: swift.secretAccessKey,
+    SLUICE_TMP_DIR: folder,
+    LOG_LEVEL: 'warn',
+    PORT: '0',
   }
 
-  /** @returns when it is done */
-  take(from: number, ms: number): number {
-    const first = this.#free.indexOf(Math.min(...this.#free))
-    const end = Math.max(from, this.#free[first]!) + ms
-    this.#free[first] = end
-    this.busy += ms
-    return end
-  }
-}
-
-interface Result {
-  rate: number
-  limit: string
-}
-
-function simulate(workers: number, serverCores: number, storeMBs: number): Result {
-  const [server, store] = [new Places(serverCores), new Places(1)]
-  let left = Math.ceil(FILE / SEGMENT)
-  let workerBusy = 0
-  // Each worker's clock, its batches on their way, and what is left of its segment.
-  const all = Array.from({ length: workers }, () => ({ now: 0, flying: [] as number[], bytes: 0 }))
-  let end = 0
-  for (;;) {
-    const next = all.filter(({ bytes }) => bytes > 0 || left > 0).sort((a, b) => a.now - b.now)[0]
-    if (!next) break
-    if (next.bytes <= 0) {
-      left--
-      next.bytes = SEGMENT
-      next.now = Math.max(next.now, ...next.flying) + COSTS.segment
-      next.flying = []
+  async function loadWith(count: number): Promise<Run> {
+    await target.reset()
+    await using processes = new AsyncDisposableStack()
+    const begin = async (args: string[], ready: RegExp) => {
+      const child = processes.adopt(spawn(process.execPath, [SLUICE, ...args], { env, cwd: folder }), stop)
+      return { child, said: await saying(child, ready) }
     }
-    const size = Math.min(BATCH, next.bytes) / MB
-    next.bytes -= BATCH
-    const read = store.take(next.now, (size / storeMBs) * 1000)
-    const made = Math.max(next.now, read) + size * COSTS.worker
-    workerBusy += size * COSTS.worker
-    // While two are on their way the next one waits.
-    const free = next.flying.length < IN_FLIGHT ? made : Math.max(made, next.flying.shift()!)
-    const committed = Math.max(server.take(free, size * COSTS.server) + COSTS.commit, next.flying.at(-1) ?? 0)
-    next.flying.push(committed)
-    next.now = free
-    end = Math.max(end, committed)
+    const { said: url } = await begin(['serve'], /listening on (\S+)/)
+    const workers = await Promise.all(Array.from({ length: count }, () => begin(['worker'], /(working)/)))
+    const form = ['-F', 'table=customers', '-F', `schema=<${keylessSchema(file)}`, '-F', `file=@${file.path}`]
+    const { stdout } = await run('curl', ['-sS', ...form, `${url}/upload?force=true`])
+    const { uploadId } = JSON.parse(stdout) as { uploadId?: string }
+    if (uploadId === undefined) throw new Error(`the upload was refused: ${stdout}`)
+    const used = () => ({
+      workers: workers.reduce((sum, { child }) => sum + cpuSecondsOf(child.pid!), 0),
+      server: postgres.cpuSeconds(),
+      all: machineCpuSeconds(),
+      at: performance.now(),
+    })
+    const before = used()
+    let status: { status: string; error?: string; receipt: Record<string, unknown> }
+    do {
+      await delay(200)
+      status = (await (await fetch(`${url}/upload/${uploadId}/status`)).json()) as typeof status
+    } while (/uploaded|processing/.test(status.status))
+    const after = used()
+    if (status.status !== 'completed') throw new Error(`the upload ${status.status}: ${status.error}`)
+    const seconds = await secondsOf(postgres, uploadId)
+    const { jobId: _j, uploadId: _u, source, elapsedMs, rowsPerSecond, resumedAtRecord, ...receipt } = status.receipt
+    const of = (name: keyof typeof before) => after[name] - before[name]
+    const others = of('all') - of('workers') - of('server')
+    const busy = of('all') / ((of('at') / 1000) * availableParallelism())
+    const cells = [
+      String(count),
+      seconds.toFixed(1),
+      (file.bytes / 1e6 / seconds).toFixed(0),
+      of('workers').toFixed(1),
+      of('server').toFixed(1),
+      others.toFixed(1),
+      `${Math.round(busy * 100)} %`,
+      String(await segmentsOf(postgres, uploadId)),
+    ]
+    return { seconds, cells, outcome: { ...(await left(postgres, uploadId)), receipt } }
   }
-  const shares = {
-    'the server': server.busy / serverCores / end,
-    'the store': store.busy / end,
-    workers: workerBusy / workers / end,
+
+  const runs = [await loadWith(1), await loadWith(2)] as const
+  const [one, two] = runs
+  console.log(
+    `\n${file.records.toLocaleString('en')} records, ${Math.round(file.bytes / 1e6)} MB, ${availableParallelism()} cores`,
+  )
+  const head = [
+    'workers',
+    'seconds',
+    'MB/s',
+    'CPU of workers',
+    'of PostgreSQL',
+    'of all else',
+    'cores busy',
+    'segments',
+  ]
+  console.log(formatTable([head, ...runs.map(({ cells }) => cells)]))
+  console.log(`speed-up ${(one.seconds / two.seconds).toFixed(2)}`)
+  let same = true
+  for (const part of ['rows', 'rejects', 'receipt'] as const) {
+    const isSame = isDeepStrictEqual(one.outcome[part], two.outcome[part])
+    console.log(`${isSame ? 'identical' : 'DIFFERENT'}: ${part}`)
+    if (!isSame) console.log(JSON.stringify([one.outcome[part], two.outcome[part]]))
+    same &&= isSame
   }
-  const [name, share] = Object.entries(shares).sort(([, a], [, b]) => b - a)[0]!
-  return { rate: FILE / MB / (end / 1000), limit: `${name} (${Math.round(share * 100)} %)` }
+  const [{ n }] = (await postgres.sql('SELECT count(*) AS n FROM customers')) as [{ n: string }]
+  console.log(`${n} rows in the table, ${file.records - file.bad} expected`)
+  return same && Number(n) === file.records - file.bad
 }
 
-for (const [serverCores, storeMBs] of [
-  [2, 1_000],
-  [8, 1_000],
-  [32, 1_000],
-  [32, 5_000],
-] as const) {
-  console.log(`\nA server with ${serverCores} cores, a store that gives ${storeMBs} MB/s`)
-  const rows = [1, 2, 4, 8, 16, 32].map((workers) => {
-    const { rate, limit } = simulate(workers, serverCores, storeMBs)
-    return [String(workers), rate.toFixed(0), (rate / simulate(1, serverCores, storeMBs).rate).toFixed(1), limit]
+async function saying(child: ChildProcess, ready: RegExp): Promise<string> {
+  const { promise, resolve, reject } = Promise.withResolvers<string>()
+  child.stdout!.pipe(process.stderr)
+  child.stderr!.on('data', (text) => {
+    const said = ready.exec(String(text))?.[1]
+    if (said !== undefined) resolve(said)
+    else process.stderr.write(text)
   })
-  console.log(formatTable([['workers', 'MB/s', 'times one', 'busiest'], ...rows]))
+  child.once('exit', (code) => reject(new Error(`${child.spawnargs.at(-1)} ended with ${code}`)))
+  return promise
+}
+
+async function stop(child: ChildProcess): Promise<void> {
+  if (child.exitCode !== null) return
+  const ended = new Promise((resolve) => child.once('exit', resolve))
+  child.kill()
+  await ended
+}
+
+async function secondsOf(postgres: Postgres, jobId: string): Promise<number> {
+  const [job] = await postgres.sql(
+    `SELECT extract(epoch FROM completed_at - started_at) AS seconds FROM ingestion_jobs WHERE job_id = '${jobId}'`,
+  )
+  return Number(job!['seconds'])
+}
+
+async function segmentsOf(postgres: Postgres, jobId: string): Promise<number> {
+  const [row] = await postgres.sql(`SELECT count(*) AS n FROM ingestion_checkpoints WHERE job_id = '${jobId}'`)
+  return Number(row!['n'])
+}
+
+/** Sums of hashes stand for all rows and rejects, in whichever order they came. */
+async function left(postgres: Postgres, jobId: string): Promise<Omit<Outcome, 'receipt'>> {
+  const rows = await postgres.sql(
+    'SELECT count(*) AS n, sum(hashtextextended(CAST(c AS text), 0)) AS sum FROM customers c',
+  )
+  const rejects = await postgres.sql(
+    `SELECT count(*) AS n, count(DISTINCT line) AS lines, sum(hashtextextended(concat_ws('|', line, record, byte_offset,
+       column_name, code, message, value, errors, encode(raw, 'hex')), 0)) AS sum FROM failed_imports WHERE job_id = '${jobId}'`,
+  )
+  return { rows, rejects }
 }
