@@ -25,6 +25,8 @@ export interface Status {
   table: string | null
   rowsProcessed: number
   rowsFailed: number
+  /** Open rejects; the list goes without. */
+  rejectsByCode?: Record<string, number>
   progress: number
   bytesCommitted: number
   bytesTotal: number | null
@@ -36,16 +38,11 @@ export interface Status {
   receipt?: Receipt
 }
 
-export interface RejectError {
+interface RejectError {
   column: string | null
   code: string
   message: string
   value: string | null
-}
-
-export interface RejectPage {
-  rejects: { record: number; line: number; errors: RejectError[]; closedAt: string | null }[]
-  next: number | null
 }
 
 export interface ReplayReceipt extends Counts {
@@ -109,9 +106,6 @@ export const readStatus = (id: string, signal?: AbortSignal): Promise<Status> =>
 
 export const cancelUpload = (id: string): Promise<Status> => json(call(`${of(id)}/cancel`, { method: 'POST' }))
 export const retryUpload = (id: string): Promise<Status> => json(call(`${of(id)}/retry`, { method: 'POST' }))
-
-export const readRejects = (id: string, after: number, limit: number): Promise<RejectPage> =>
-  json(call(`${of(id)}/rejects?after=${after}&limit=${limit}`))
 
 export const rejectsPath = (id: string, form: 'csv' | 'ndjson'): string => `${of(id)}/rejects.${form}`
 

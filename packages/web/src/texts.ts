@@ -1,6 +1,9 @@
 /** Every word of the page. A translation is another file of this shape. */
 import { bytes, count, duration, percent, plural } from './format.ts'
 
+/** The name of a type within a sentence. */
+const inSentence = (type: string): string => (type === type.toUpperCase() ? type : type.toLowerCase())
+
 export const texts = {
   product: 'sluice',
   nav: { label: 'Main', import: 'Import a file', jobs: 'All imports', docs: 'API', skip: 'Skip to the content' },
@@ -23,7 +26,8 @@ export const texts = {
     unreadable: 'The browser could not read this file',
     empty: 'This file is empty. Choose another one.',
     noPreview: 'The browser cannot look into zstd. The server will find out columns and types by itself.',
-    before: 'You began to send this file before, and a part of it arrived.',
+    before: 'You began to send this file before',
+    beforeHint: 'A part of it arrived. What you chose then is kept.',
     goOn: 'Go on from there',
   },
 
@@ -53,6 +57,8 @@ export const texts = {
     samples: 'Samples',
     dateFormat: 'Written as',
     dateFormatOf: (name: string) => `How dates in ${name} are written`,
+    isoDate: 'YYYY-MM-DD',
+    isoTime: 'YYYY-MM-DD hh:mm:ss',
     types: {
       auto: 'Automatic',
       string: 'Text',
@@ -67,17 +73,17 @@ export const texts = {
       email: 'E-mail',
       json: 'JSON',
     },
-    auto: (guess: string) => `Automatic: ${guess.toLowerCase()}`,
+    auto: (guess: string) => `Auto: ${inSentence(guess)}`,
     problems: {
       empty: 'No values in the first rows',
       blank: 'The header is blank',
       twice: 'Another column has this name',
       zeros: 'Leading zeros: stays text, so that none is lost',
       mixed: (share: number, kind: string, example: string) =>
-        `${percent(share)} look like ${kind.toLowerCase()}; “${example}” does not`,
+        `${percent(share)} look like ${inSentence(kind)}; “${example}” does not`,
       ambiguous: 'Day and month cannot be told apart: text, unless you say how they are written',
     },
-    make: (type: string) => `Make it ${type.toLowerCase()}`,
+    make: (type: string) => `Make it ${inSentence(type)}`,
     none: 'No column is taken.',
   },
 
@@ -106,12 +112,14 @@ export const texts = {
     maxErrorsHint: 'Such as 100 or 1%. Empty: no limit.',
     more: 'More choices',
     save: 'Save these choices as a profile',
+    saveHint: 'A file for the folder of profiles on the server; from then on it can be chosen here.',
   },
 
   dryRun: {
     title: 'Trial run',
     running: 'Checking the first rows…',
-    fine: (rows: number) => `The first ${count(rows)} records would all go in.`,
+    fine: (rows: number) =>
+      rows === 1 ? 'The one record would go in.' : `The first ${count(rows)} records would all go in.`,
     some: (bad: number, rows: number) => `${count(bad)} of the first ${count(rows)} records would be refused.`,
     cannot: 'The load would be refused',
     off: 'The trial run is not to be had; every row is checked while loading.',
@@ -129,16 +137,16 @@ export const texts = {
     speed: 'records a second',
     eta: 'left',
     chart: 'Records a second, over time',
+    noChart: 'Begins with the first records.',
     pause: 'Pause',
     resume: 'Go on',
     cancel: 'Cancel',
     cancelSure: 'Stop this import? What is committed stays.',
     byCode: 'Refused so far',
-    byCodeFirst: (n: number) => `among the first ${count(n)}`,
     nothingYet: 'Nothing refused so far.',
     log: 'What happened',
-    elsewhere: 'Another tab or program sends this file.',
-    chooseAgain: 'To go on with it here, choose the same file again.',
+    elsewhere:
+      'This page does not send the file. Where nothing else does, choose the same file again, and it goes on from where it stopped.',
     sentOnly: 'You can close this page now; the server goes on by itself.',
     keepOpen: 'Keep this page open until the file is received. Closed too early? Choose the file again and it goes on.',
     events: {

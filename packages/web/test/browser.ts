@@ -1,6 +1,8 @@
-import { readFileSync } from 'node:fs'
+import { closeSync, openSync, readFileSync, writeSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
 import { type Browser, type BrowserContextOptions, chromium, type Page } from 'playwright-core'
+import { generate } from '../../sluice/src/generate/generate.ts'
 
 /** The chromium of the operating system, without a window. */
 export function openBrowser(): Promise<Browser> {
@@ -57,3 +59,22 @@ export async function seriousFindings(page: Page): Promise<string[]> {
       )
   })
 }
+
+/** A file of `rows` records, one in a hundred of them bad. */
+export function sample(folder: string, name: string, rows: number): string {
+  const path = join(folder, name)
+  const file = openSync(path, 'w')
+  for (const piece of generate({ rows, bad: rows / 100, duplicates: 0, seed: 7 })) writeSync(file, piece)
+  closeSync(file)
+  return path
+}
+
+/** Waits until a bar stands at `percent` or beyond. */
+export const reached = (page: Page, bar: string, percent: number) =>
+  page.waitForFunction(
+    ([name, least]) => {
+      const shown = document.querySelector(`[role=progressbar][aria-label="${name}"]`)?.getAttribute('aria-valuenow')
+      return Number(shown) >= least
+    },
+    [bar, percent] as const,
+  )

@@ -82,6 +82,7 @@ test('a type is only said of a column that keeps every value in it', () => {
   assert.deepEqual(guess('1', '2.50'), { guess: 'number' })
   assert.deepEqual(guess('007', '12'), { guess: 'string', problem: { kind: 'zeros' } })
   assert.deepEqual(guess('05/06/2024', '07/08/2024'), { guess: 'string', problem: { kind: 'ambiguous' } })
+  assert.deepEqual(guess('05/06/2024 7:30 PM'), { guess: 'string', problem: { kind: 'ambiguous' } })
   assert.deepEqual(guess('', ''), { guess: 'string', problem: { kind: 'empty' } })
   assert.deepEqual(guess(...Array(19).fill('7'), 'x'), {
     guess: 'string',

@@ -1,6 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
 import { parseProfile } from '../../engine/src/schema/profile.ts'
+import { parseTableSchema } from '../../engine/src/schema/table-schema.ts'
+import { FORMATS } from '../src/file/infer.ts'
 import { look, profileOf, settingsOf, type Target, tableOf } from '../src/import/plan.ts'
 
 const sample = (text: string) => ({ text, complete: true, encoding: 'utf-8', compression: 'none' as const })
@@ -38,6 +40,17 @@ test('one type that is chosen makes a schema of all columns', () => {
     { name: 'born', type: 'date', format: ['%d.%m.%Y'] },
     { name: 'pay', type: 'number', decimalChar: ',', groupChar: '.' },
   ])
+})
+
+test('each way to write a date or a time that can be chosen is one that sluice reads', () => {
+  for (const type of ['date', 'datetime'] as const) {
+    for (const dateFormat of FORMATS[type]!) {
+      const view = people()
+      Object.assign(view.columns[2]!, { type, dateFormat })
+      const { fields } = parseTableSchema(JSON.parse(settingsOf(view, 'utf-8', target)['schema']![0]!))
+      assert.deepEqual(fields[2]!.format, [dateFormat])
+    }
+  }
 })
 
 test('a key may have several columns, and equal rows are told by it only where there is one', () => {

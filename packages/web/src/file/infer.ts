@@ -31,7 +31,18 @@ const SHAPES: [Guess, (value: string) => boolean][] = [
 /** From this share on the others are likely mistakes. */
 const MOSTLY = 0.9
 
-export const DATE_FORMATS = ['%Y-%m-%d', '%d.%m.%Y', '%d/%m/%Y', '%m/%d/%Y', '%d-%m-%Y', '%Y/%m/%d', '%Y%m%d']
+/** How dates are written that are not ISO 8601. */
+const DATE_FORMATS = ['%d.%m.%Y', '%d/%m/%Y', '%m/%d/%Y', '%d-%m-%Y', '%Y/%m/%d', '%Y%m%d']
+const TIME_FORMATS = ['%H:%M', '%H:%M:%S']
+
+/** strptime patterns that can be chosen for a type: for times each way to write a date, and `%p` where the month stands first. */
+export const FORMATS: Partial<Record<ColumnType, string[]>> = {
+  date: DATE_FORMATS,
+  datetime: DATE_FORMATS.flatMap((date) => [
+    ...TIME_FORMATS.map((time) => `${date} ${time}`),
+    ...(date.startsWith('%m') ? [`${date} %I:%M %p`, `${date} %I:%M:%S %p`] : []),
+  ]),
+}
 
 export function inferColumn(values: readonly string[]): { guess: Guess; problem?: Problem } {
   const filled = values.filter((value) => value !== '')
@@ -45,7 +56,7 @@ export function inferColumn(values: readonly string[]): { guess: Guess; problem?
   }
   if (filled.every((value) => /^0\d+$|^\d+$/.test(value)) && filled.some((value) => /^0\d/.test(value)))
     return { guess: 'string', problem: { kind: 'zeros' } }
-  if (filled.every((value) => /^\d\d?[./-]\d\d?[./-]\d{4}$/.test(value)))
+  if (filled.every((value) => /^\d\d?[./-]\d\d?[./-]\d{4}( \d\d?:\d\d(:\d\d)?( ?[AP]M)?)?$/i.test(value)))
     return { guess: 'string', problem: { kind: 'ambiguous' } }
   return { guess: 'string' }
 }

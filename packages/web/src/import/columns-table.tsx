@@ -1,4 +1,4 @@
-import { type ColumnType, DATE_FORMATS, type Problem } from '../file/infer.ts'
+import { type ColumnType, FORMATS, type Problem } from '../file/infer.ts'
 import { texts } from '../texts.ts'
 import type { Column } from './plan.ts'
 
@@ -42,6 +42,7 @@ interface ColumnsProps {
 function Row({ column, edit }: { column: Column; edit: (part: Partial<Column>) => void }) {
   const { columns: words } = texts
   const { header, take, target, type, guess, dateFormat, samples, problems } = column
+  const formats = FORMATS[type]
   return (
     <tr className={take ? '' : 'left-out'}>
       <td>
@@ -76,15 +77,16 @@ function Row({ column, edit }: { column: Column; edit: (part: Partial<Column>) =
             </option>
           ))}
         </select>
-        {type === 'date' && (
+        {formats && (
           <select
             aria-label={words.dateFormatOf(header)}
             value={dateFormat}
             onChange={(event) => edit({ dateFormat: event.target.value })}
           >
-            {DATE_FORMATS.map((format) => (
-              <option key={format} value={format === DATE_FORMATS[0] ? '' : format}>
-                {format.replaceAll('%Y', 'YYYY').replaceAll('%m', 'MM').replaceAll('%d', 'DD')}
+            <option value="">{type === 'date' ? words.isoDate : words.isoTime}</option>
+            {formats.map((format) => (
+              <option key={format} value={format}>
+                {readable(format)}
               </option>
             ))}
           </select>
@@ -97,19 +99,37 @@ function Row({ column, edit }: { column: Column; edit: (part: Partial<Column>) =
           ))}
         </span>
         {take &&
-          problems.map((problem) => (
-            <p key={problem.kind}>
-              {wordsOf(problem)}
-              {problem.kind === 'mixed' && type === 'auto' && (
-                <button type="button" className="link" onClick={() => edit({ type: problem.type })}>
-                  {words.make(words.types[problem.type])}
-                </button>
-              )}
-            </p>
-          ))}
+          problems
+            .filter(({ kind }) => type === 'auto' || !SOLVED.includes(kind))
+            .map((problem) => (
+              <p key={problem.kind}>
+                {wordsOf(problem)}
+                {problem.kind === 'mixed' && (
+                  <button type="button" className="link" onClick={() => edit({ type: problem.type })}>
+                    {words.make(words.types[problem.type])}
+                  </button>
+                )}
+              </p>
+            ))}
       </td>
     </tr>
   )
+}
+
+/** Problems that a type which is chosen does away with. */
+const SOLVED = ['ambiguous', 'zeros', 'mixed']
+
+/** A strptime pattern as people write it. */
+const readable = (format: string): string => format.replaceAll(/%(\w)/g, (_, sign: string) => PATTERN_WORDS[sign]!)
+const PATTERN_WORDS: Record<string, string> = {
+  Y: 'YYYY',
+  m: 'MM',
+  d: 'DD',
+  H: 'hh',
+  I: 'hh',
+  M: 'mm',
+  S: 'ss',
+  p: 'AM',
 }
 
 function wordsOf(problem: Problem): string {

@@ -103,14 +103,14 @@ export function FileView({ file, change }: { file: File; change: () => void }) {
       {previous && (
         <Notice
           tone="calm"
-          title={texts.file.goOn}
+          title={texts.file.before}
           actions={
             <button type="button" className="button primary" disabled={starting} onClick={() => void start(previous)}>
               {texts.file.goOn}
             </button>
           }
         >
-          <p>{texts.file.before}</p>
+          <p>{texts.file.beforeHint}</p>
         </Notice>
       )}
       <div className="file-grid">

@@ -10,7 +10,7 @@ export interface Column {
   take: boolean
   target: string
   type: ColumnType
-  /** strptime pattern of a date; empty: ISO 8601. */
+  /** strptime pattern of a date or time; empty: ISO 8601. */
   dateFormat: string
   guess: Guess
   samples: string[]

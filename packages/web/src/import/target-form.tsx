@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'react'
 import { listProfiles } from '../api.ts'
 import { texts } from '../texts.ts'
+import { KeyChoice } from './key-choice.tsx'
 import type { Column, Target } from './plan.ts'
 
 const POLICIES = ['reject', 'skip', 'update'] as const
@@ -96,6 +97,7 @@ export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {
         <button type="button" className="button quiet" onClick={saveProfile}>
           {words.save}
         </button>
+        <p className="hint">{words.saveHint}</p>
       </details>
     </section>
   )
@@ -111,48 +113,6 @@ function useProfiles(): string[] {
     )
   }, [])
   return profiles
-}
-
-/** One column or several, in the order in which they are chosen. */
-function KeyChoice({ columns, chosen, choose }: KeyProps) {
-  const { target: words } = texts
-  const left = columns.filter(({ target: name }) => name !== '' && !chosen.includes(name))
-  return (
-    <div className="field">
-      <label htmlFor="key-column">{words.key}</label>
-      {chosen.length > 0 && (
-        <ul className="key-columns">
-          {chosen.map((name) => (
-            <li key={name}>
-              <button
-                type="button"
-                className="chip"
-                aria-label={words.notKey(name)}
-                onClick={() => choose(chosen.filter((other) => other !== name))}
-              >
-                {name} <span aria-hidden="true">×</span>
-              </button>
-            </li>
-          ))}
-        </ul>
-      )}
-      <select id="key-column" value="" onChange={(event) => choose([...chosen, event.target.value])}>
-        <option value="">{chosen.length > 0 ? words.furtherKey : words.noKey}</option>
-        {left.map(({ target: name, at }) => (
-          <option key={at} value={name}>
-            {name}
-          </option>
-        ))}
-      </select>
-      <small>{words.keyHint}</small>
-    </div>
-  )
-}
-
-interface KeyProps {
-  columns: Column[]
-  chosen: string[]
-  choose: (key: string[]) => void
 }
 
 interface TargetProps {

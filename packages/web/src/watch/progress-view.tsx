@@ -8,7 +8,7 @@ import type { Watched } from './use-upload.ts'
 
 /** An import that goes on: what arrived, what is in the database, how fast, and what was refused so far. */
 export function ProgressView({ watched, status, transfer, cancel }: ProgressProps) {
-  const { speed, codes, counted, log } = watched
+  const { speed, log } = watched
   const receiving = status.status === 'receiving'
   const total = transfer?.total ?? status.bytesTotal ?? 0
   const received = receiving ? (transfer?.sent ?? 0) : total
@@ -20,13 +20,13 @@ export function ProgressView({ watched, status, transfer, cancel }: ProgressProp
         <Bar
           label={texts.watch.received}
           share={total ? received / total : 0}
-          detail={`${bytes(received)} / ${bytes(total)}`}
+          detail={total ? `${bytes(received)} / ${bytes(total)}` : ''}
           busy={receiving && transfer?.state === 'sending'}
         />
         <Bar
           label={texts.watch.committed}
           share={status.progress}
-          detail={`${bytes(status.bytesCommitted)} / ${bytes(total)}`}
+          detail={total ? `${bytes(status.bytesCommitted)} / ${bytes(total)}` : ''}
           busy={status.status === 'processing'}
         />
         <p className="hint">{hintOf(receiving, transfer)}</p>
@@ -54,24 +54,29 @@ export function ProgressView({ watched, status, transfer, cancel }: ProgressProp
       <div className="watch-grid">
         <section className="panel">
           <h2>{texts.watch.chart}</h2>
-          <RateChart at={speed.at} rate={speed.rate} />
+          {speed.at.length > 0 ? (
+            <RateChart at={speed.at} rate={speed.rate} />
+          ) : (
+            <p className="hint">{texts.watch.noChart}</p>
+          )}
         </section>
         <section className="panel">
           <h2>{texts.watch.byCode}</h2>
-          <Codes codes={codes} />
-          {counted < status.rowsFailed && counted > 0 && <p className="hint">{texts.watch.byCodeFirst(counted)}</p>}
+          <Codes codes={status.rejectsByCode ?? {}} />
         </section>
-        <section className="panel log">
-          <h2>{texts.watch.log}</h2>
-          <ol>
-            {events.map(({ at, text }) => (
-              <li key={`${at}${text}`}>
-                <time>{new Date(at).toLocaleTimeString('en', { hour12: false })}</time>
-                {text}
-              </li>
-            ))}
-          </ol>
-        </section>
+        {events.length > 0 && (
+          <section className="panel log">
+            <h2>{texts.watch.log}</h2>
+            <ol>
+              {events.map(({ at, text }) => (
+                <li key={`${at}${text}`}>
+                  <time>{new Date(at).toLocaleTimeString('en', { hour12: false })}</time>
+                  {text}
+                </li>
+              ))}
+            </ol>
+          </section>
+        )}
       </div>
     </>
   )
@@ -86,7 +91,7 @@ interface ProgressProps {
 
 function hintOf(receiving: boolean, transfer: Transfer | undefined): string {
   if (!receiving) return texts.watch.sentOnly
-  return transfer ? texts.watch.keepOpen : `${texts.watch.elsewhere} ${texts.watch.chooseAgain}`
+  return transfer ? texts.watch.keepOpen : texts.watch.elsewhere
 }
 
 function Figure({ name, value, tone = '' }: { name: string; value: string; tone?: string }) {

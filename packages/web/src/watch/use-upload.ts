@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react'
-import { ApiError, isActive, type RejectError, readRejects, readStatus, type Status } from '../api.ts'
+import { ApiError, isActive, readStatus, type Status } from '../api.ts'
 import { texts } from '../texts.ts'
 import type { LogEntry } from '../upload/transfers.ts'
 import { follow, type Snapshot } from './live.ts'
@@ -8,8 +8,6 @@ import { follow, type Snapshot } from './live.ts'
 const EVERY_MS = 1_000
 /** And at one whose server does not answer. */
 const WHEN_LOST_MS = 1_500
-/** Rejects that are counted by code while an upload goes on; the receipt has all of them. */
-const MOST_COUNTED = 2_048
 
 export interface Watched {
   status: Status | undefined
@@ -18,8 +16,6 @@ export interface Watched {
   speed: { at: number[]; rate: number[] }
   /** Seconds left, where that can be told. */
   eta: number | null
-  codes: Record<string, number>
-  counted: number
   log: LogEntry[]
   /** Looks at once, and goes on looking. */
   refresh: () => void
@@ -34,9 +30,6 @@ export function useUpload(uploadId: string): Watched {
   useEffect(() => {
     const gone = new AbortController()
     let timer: ReturnType<typeof setTimeout> | undefined
-    let after = 0
-    const counts: Record<string, number> = {}
-    let counted = 0
 
     const hear = (snapshot: Snapshot): void =>
       setWatched((old) =>
@@ -46,14 +39,8 @@ export function useUpload(uploadId: string): Watched {
       let wait = EVERY_MS
       try {
         const status = await readStatus(uploadId, gone.signal)
-        if (counted < MOST_COUNTED && status.rowsFailed > counted && status.status === 'processing') {
-          const { rejects } = await readRejects(uploadId, after, 256)
-          for (const { errors } of rejects) add(counts, errors)
-          counted += rejects.length
-          after = rejects.at(-1)?.record ?? after
-        }
         if (gone.signal.aborted) return
-        setWatched((old) => ({ ...next(old, status), codes: { ...counts }, counted }))
+        setWatched((old) => next(old, status))
         if (!isActive(status.status)) return
       } catch (error) {
         if (!(error instanceof ApiError) || gone.signal.aborted) return
@@ -83,8 +70,6 @@ const NOTHING: Omit<Watched, 'refresh'> = {
   error: undefined,
   speed: { at: [], rate: [] },
   eta: null,
-  codes: {},
-  counted: 0,
   log: [],
 }
 
@@ -118,8 +103,4 @@ function next(old: Omit<Watched, 'refresh'>, status: Status): Omit<Watched, 'ref
     speed = { at: [...speed.at, time], rate: [...speed.rate, rate] }
   }
   return { ...old, status, error: undefined, speed, log }
-}
-
-function add(counts: Record<string, number>, [first]: RejectError[]): void {
-  if (first) counts[first.code] = (counts[first.code] ?? 0) + 1
 }
