@@ -13,6 +13,7 @@ import type { Dialect } from './parse/dialect.ts'
 import { MappedParser } from './parse/mapped-parser.ts'
 import { Parser } from './parse/parser.ts'
 import { planFirst, planFor } from './plan-source.ts'
+import { refuseLongRecords } from './record-memory.ts'
 import type { PlacedReject, Reject } from './reject/reject.ts'
 import type { ColumnEvidence } from './schema/infer.ts'
 import type { Encoding, Program } from './schema/program.ts'
@@ -119,6 +120,7 @@ export interface CheckReport {
  */
 export async function check(options: CheckOptions): Promise<CheckReport> {
   const begun = performance.now()
+  refuseLongRecords(options.maxRecordBytes)
   const notice = options.onNotice ?? (() => undefined)
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined

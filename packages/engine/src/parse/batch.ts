@@ -44,6 +44,8 @@ export class BatchBuffer implements Batch {
   readonly #output: Bytes
   readonly #input: Bytes
   readonly #starts: Bytes
+  /** The records of `large`, one behind the other: a thread that gets them shares the memory, which may be that of a 16 MB record. */
+  readonly #large: Bytes
   #rows = 0
   #mostRecords: number
 
@@ -59,6 +61,7 @@ export class BatchBuffer implements Batch {
     this.#output = new Bytes(limits.bytes * 1.25, shared)
     this.#input = new Bytes(limits.bytes * 1.25, shared)
     this.#starts = new Bytes(Math.min(limits.records, 65_536) * 4, shared)
+    this.#large = new Bytes(0, shared)
   }
 
   get rows(): number {
@@ -106,6 +109,7 @@ export class BatchBuffer implements Batch {
     this.#rows = 0
     this.rejects = []
     this.large = []
+    this.#large.clear()
     this.isClosed = false
     this.#output.clear()
     this.#starts.clear()
@@ -130,8 +134,9 @@ export class BatchBuffer implements Batch {
   }
 
   /** The row added last does not fit a page. */
-  addLarge(record: Uint8Array): void {
-    this.large.push({ rank: this.#rows - 1, record })
+  addLarge(record: Buffer): void {
+    this.#large.append(record)
+    this.large.push({ rank: this.#rows - 1, record: this.#large.used.subarray(-record.length) })
   }
 
   addReject(reject: Reject): void {

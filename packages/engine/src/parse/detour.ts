@@ -89,7 +89,7 @@ export class Detour implements BatchSink {
     this.#batch?.addRows(starts.map((start) => this.#placeOf(start).byteOffset - from))
   }
 
-  addLarge(record: Uint8Array): void {
+  addLarge(record: Buffer): void {
     this.#batch?.addLarge(record)
   }
 

@@ -282,8 +282,7 @@ export class Parser {
     }
     this.#take(batch)
     if (status === CONVERT.largeRow) {
-      // A copy: the next row takes the same place.
-      batch.addLarge(new Uint8Array(this.#kernel.bytes.subarray(calls.getLarge(), calls.getLargeEnd())))
+      batch.addLarge(this.#kernel.bytes.subarray(calls.getLarge(), calls.getLargeEnd()))
     }
     if (status === CONVERT.rescan) this.#scan(true)
   }

@@ -1,7 +1,5 @@
 import type { SQLInputValue } from 'node:sqlite'
 
-const TEXT = new TextDecoder()
-
 /** The values of an SQLite record (https://sqlite.org/fileformat2.html#record_format). */
 export function decodeRecord(record: Uint8Array): SQLInputValue[] {
   const view = new DataView(record.buffer, record.byteOffset, record.byteLength)
@@ -47,9 +45,9 @@ function decodeValue(
   if (serialType === 8) return 0n
   if (serialType === 9) return 1n
   if (serialType < 12) return readInteger(record, at, length)
-  // A decoder takes no shared memory, so the bytes are copied.
-  const bytes = record.slice(at, at + length)
-  return serialType % 2 === 0 ? bytes : TEXT.decode(bytes)
+  if (serialType % 2 === 0) return record.slice(at, at + length)
+  // Unlike a TextDecoder this reads shared memory without a copy, and keeps a byte order mark, which in a cell is text.
+  return Buffer.from(record.buffer, record.byteOffset + at, length).toString()
 }
 
 function readInteger(record: Uint8Array, at: number, length: number): bigint {
