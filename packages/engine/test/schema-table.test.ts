@@ -108,6 +108,12 @@ const REFUSALS: [schema: unknown, message: string][] = [
   [field({ type: 'integer', constraints: { maximum: 2 ** 53 } }), 'a string of all its digits'],
   [field({ type: 'date', constraints: { maximum: '31/12/2024' } }), 'fields[0].constraints.maximum is "31/12/2024"'],
   [field({ type: 'datetime', timezone: false, constraints: { minimum: '2024-01-01T00:00Z' } }), 'constraints.minimum'],
+  [
+    field({ type: 'integer', constraints: { exclusiveMinimum: 0 } }),
+    'fields[0].constraints.exclusiveMinimum is 0; it must be left out: limits are inclusive, say minimum',
+  ],
+  [field({ type: 'date', constraints: { exclusiveMaximum: '2030-01-01' } }), 'say maximum'],
+  [field({ type: 'object', constraints: { jsonSchema: {} } }), 'fields[0].constraints.jsonSchema is {}'],
   [field({ constraints: { enum: [] } }), 'fields[0].constraints.enum is []'],
   [field({ constraints: { enum: [null] } }), 'fields[0].constraints.enum[0] is null'],
   [field({ constraints: { pattern: '(a' } }), 'at character 2: missing closing )'],

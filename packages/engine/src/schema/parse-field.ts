@@ -17,6 +17,13 @@ const UNSUPPORTED = new Map<string, (value: unknown) => string | undefined>([
   ],
 ])
 
+/** Constraints of the standard that would let values through if they were ignored, and what to say instead. */
+const UNSUPPORTED_CONSTRAINTS = new Map([
+  ['exclusiveMinimum', 'left out: limits are inclusive, say minimum'],
+  ['exclusiveMaximum', 'left out: limits are inclusive, say maximum'],
+  ['jsonSchema', 'left out: sluice checks no more of JSON than its grammar and its top level'],
+])
+
 const FORMATS = new Map<string, readonly string[]>([
   ['string', ['default', 'email', 'uri', 'binary', 'uuid']],
   ['geopoint', ['default', 'array', 'object']],
@@ -120,6 +127,7 @@ const COUNTED: readonly Field['type'][] = ['object', 'array', 'list', 'geojson']
 function parseConstraints(read: JsonReader, path: string, field: Field, value: unknown): Constraints {
   const given = read.object(path, value)
   const at = (key: string) => `${path}.${key}`
+  for (const [key, advice] of UNSUPPORTED_CONSTRAINTS) if (given.has(key)) read.wrong(at(key), given.get(key), advice)
   const { type } = fieldCheck(field)
   const limit = (key: string) => {
     const one = given.get(key)
