@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
-import { openDatabase, type StoredReject } from '@sluice/engine'
+import { leaseOwner, openDatabase, type StoredReject } from '@sluice/engine'
 import { pino } from 'pino'
 import { startService } from '../src/compose.ts'
 import type { JobService } from '../src/jobs/service.ts'
@@ -184,6 +184,27 @@ export function jobsSuite(place: () => Promise<Place>): void {
     assert.equal((await stage(csv(1), {}, { ...NOBODY, uploadId })).uploadId, uploadId)
     await jobs.settled(uploadId)
     await assert.rejects(stage(csv(1), {}, { ...NOBODY, uploadId }), { code: 'SLUICE_JOB' })
+  })
+
+  test('what could not be cleared away when its body broke off goes with a later look, and a body on its way stays', {
+    timeout: 60_000,
+  }, async () => {
+    const broken = randomUUID()
+    const gone = Promise.withResolvers<void>()
+    async function* slowly(): AsyncGenerator<Uint8Array> {
+      yield* bytesOf(csv(10))
+      await gone.promise
+      yield* bytesOf('11,last\n')
+    }
+    const asked = { fileName: 'people.csv', options: { table: tableOf() } }
+    const staging = jobs.bodies.stage(NOBODY, slowly(), async () => asked)
+    // As it is left where the database was away for longer than anybody waits.
+    await query(`INSERT INTO sluice_uploads (upload_id, owner, mode, file_name, receiver, created_at)
+      VALUES ('${broken}', '', 'staged', '', '${leaseOwner()}', CURRENT_TIMESTAMP)`)
+    while (await jobs.read(broken, null)) await delay(100)
+    gone.resolve()
+    const { upload } = await staging
+    assert.equal((await jobs.settled(upload.uploadId)).job!.inserted, 11)
   })
 
   test('an Idempotency-Key stands for one request of one owner', async () => {

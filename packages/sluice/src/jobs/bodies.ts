@@ -25,6 +25,8 @@ export class Bodies {
   readonly #stopping: AbortSignal
   /** Those under way. */
   readonly #receiving = new Set<Promise<unknown>>()
+  /** Uploads whose bodies are being stored, from before their rows are there until those say what became of them. */
+  readonly #storing = new Set<string>()
 
   constructor(
     work: Workplace,
@@ -56,6 +58,23 @@ export class Bodies {
     signal?: AbortSignal,
   ): Promise<{ upload: Upload; replayed: boolean }> {
     const uploadId = start.uploadId ?? randomUUID()
+    // Of two requests with one id the second one finds the row of the first.
+    const isFirst = !this.#storing.has(uploadId)
+    this.#storing.add(uploadId)
+    try {
+      return await this.#stage(uploadId, start, body, request, signal)
+    } finally {
+      if (isFirst) this.#storing.delete(uploadId)
+    }
+  }
+
+  async #stage(
+    uploadId: string,
+    start: UploadStart,
+    body: AsyncIterable<Uint8Array>,
+    request: () => Promise<UploadRequest>,
+    signal: AbortSignal | undefined,
+  ): Promise<{ upload: Upload; replayed: boolean }> {
     const key = objectKey(uploadId)
     const created = await this.#uploads.create(uploadId, 'staged', start, {
       fileName: '',
@@ -144,7 +163,7 @@ export class Bodies {
     return { bytes: (await this.#uploads.read(uploadId))?.bytes ?? null }
   }
 
-  /** Nothing is left of a body that broke off. What cannot be cleared away now, because the storage is away, the next start finds. */
+  /** Nothing is left of a body that broke off. What cannot be cleared away now, because the storage is away, the next sweep finds. */
   async #undo(uploadId: string, key: string): Promise<void> {
     try {
       await this.#work.storage.delete(key)
@@ -168,6 +187,11 @@ export class Bodies {
         'the end of a direct upload is not noted yet',
       )
     }
+  }
+
+  /** Whether the body of this upload is being stored in this process. */
+  isStoring(uploadId: string): boolean {
+    return this.#storing.has(uploadId)
   }
 
   /** Resolves when none is under way. */

@@ -13,10 +13,11 @@ export function objectKey(uploadId: string): string {
 }
 
 /**
- * Ends what was left in the middle, and clears away what nobody needs: bodies that their process did not live to receive, objects
- * that are loaded, uploads whose time is over.
+ * Ends what was left in the middle, and clears away what nobody needs: bodies that their process did not live to receive, or broke off
+ * when nothing could be cleared away; objects that are loaded, uploads whose time is over.
+ * @param isReceiving whether this process is storing the body of an upload
  */
-export async function sweepUploads(work: Workplace): Promise<void> {
+export async function sweepUploads(work: Workplace, isReceiving: (uploadId: string) => boolean): Promise<void> {
   for (const upload of await work.uploads.leftovers()) {
     const { uploadId, mode, state, expired } = upload
     if (state === 'completed' && !expired) await clearObject(work, upload)
@@ -27,6 +28,10 @@ export async function sweepUploads(work: Workplace): Promise<void> {
         const what = 'The server ended while it received this upload; send the same again with this uploadId to go on'
         if (await work.uploads.jobs.refuse(uploadId, what)) work.log.warn({ uploadId }, 'a direct upload was cut off')
       }
+    } else if (state === 'receiving' && mode === 'staged' && upload.receiver === leaseOwner()) {
+      // It may have become whole since it was looked for.
+      if (!isReceiving(uploadId) && (await work.uploads.read(uploadId))?.state === 'receiving')
+        await forget(work, upload)
     }
   }
 }
