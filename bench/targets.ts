@@ -81,6 +81,6 @@ export function sqliteTarget(path: string, key: string): Target {
   }
 }
 
-function removeSqlite(path: string): void {
+export function removeSqlite(path: string): void {
   for (const suffix of ['', '-journal', '-wal', '-shm']) rmSync(path + suffix, { force: true })
 }

@@ -6,7 +6,7 @@
  */
 import { type ChildProcess, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs'
+import { globSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -82,10 +82,10 @@ await Promise.all(workers.map((worker) => said(worker, /working/)))
 let failed = false
 try {
   const client = new SoakClient(url, Number(flags.seed))
-  // What the first uploads bring along, such as compiled code and pools, is no growth.
-  await client.warmUp()
+  // What the first uploads bring along, such as compiled code, pools and a connection for each client, is no growth.
+  await Promise.all(Array.from({ length: CLIENTS }, () => client.warmUp()))
   await atRest()
-  const before = await sample()
+  const [before, openBefore] = [await sample(), descriptors()]
   const end = performance.now() + MINUTES * 60_000
   const began = performance.now()
   await Promise.all([
@@ -95,6 +95,7 @@ try {
   ])
   await atRest()
   const after = await sample()
+  console.log(`\ndescriptors before: ${openBefore}\ndescriptors after:  ${descriptors()}`)
   failed = judge(before, after, client)
   failed = (await isWrong()) || failed
 } finally {
@@ -175,6 +176,30 @@ async function sample(): Promise<Sample> {
     temporary: filesBelow(env['SLUICE_TMP_DIR']!),
     objects: bucket ? await bucket.count() : filesBelow(env['SLUICE_DATA_DIR']!),
     keys: await redis.size(),
+  }
+}
+
+/** What the server has open, by kind: it tells what has grown. A debugger that was attached is a socket, a thread and its pipes. */
+function descriptors(): string {
+  const folder = `/proc/${server.pid}/fd`
+  const kinds = new Map<string, number>()
+  for (const name of readdirSync(folder)) {
+    const kind = kindOf(join(folder, name))
+    kinds.set(kind, (kinds.get(kind) ?? 0) + 1)
+  }
+  return [...kinds]
+    .sort(([a], [b]) => a.localeCompare(b))
+    .map(([kind, count]) => `${count} ${kind}`)
+    .join(', ')
+}
+
+function kindOf(link: string): string {
+  try {
+    // `socket:[123]` and `pipe:[123]` without their number, files as they are.
+    return readlinkSync(link).replace(/:\[\d+\]$/, '')
+  } catch {
+    // It was closed since it was listed.
+    return 'closed'
   }
 }
 
