@@ -26,6 +26,7 @@ const CASES: [what: string, text: string, differs: Partial<Dialect>][] = [
     'at|url\n2024-01-01 10:00|https://x.org/a,b\n2024-01-02 11:00|https://x.org/c,d\n',
     { delimiter: '|' },
   ],
+  ['a space before quotes, but none in the header', 'id,name\n1, "a, b"\n2, "c"\n3, "d"\n', {}],
   ['a stray quote here and there', 'id,size\n1,5" pipe\n2,3" pipe\n', {}],
   ['an open quote', 'id,name\n1,"x\n2,y\n3,z\n', {}],
   ['one bad record of many', `a,b\n${'1,2\n'.repeat(50)}1,2,3\n1\n`, {}],

@@ -142,7 +142,13 @@ function longer(
     return doubled
   const spaced = readings.flatMap((plain) =>
     wide(`${plain.dialect.delimiter} `, `${plain.dialect.delimiter} ${plain.dialect.quote ?? '"'}`).filter(
-      (one) => one.width > 1 && one.faults === 0 && one.quotedCells > plain.quotedCells && one.share >= best.share,
+      (one) =>
+        one.width > 1 &&
+        one.faults === 0 &&
+        one.quotedCells > plain.quotedCells &&
+        one.share >= best.share &&
+        // A header without the spaces would be a single name, and every record below it have cells too many.
+        (hasHeaderWidth(one) || !hasHeaderWidth(plain)),
     ),
   )
   return spaced.reduce(better, { ...best, score: spaced.length > 0 ? 0 : best.score })
@@ -270,7 +276,7 @@ function readingOf(records: SourceRecord[], dialect: Dialect): Reading {
   const likely =
     cells.filter(({ quoted, text }) => quoted || cellKind(text) !== 'odd').length / Math.max(cells.length, 1)
   // A wrong delimiter is seldom in the header: names have no commas or semicolons.
-  const agreed = sound[0]?.cells.length === width ? 1 : 0.5
+  const agreed = hasHeaderWidth({ records: sound, width }) ? 1 : 0.5
   return {
     dialect,
     records: sound,
@@ -280,6 +286,11 @@ function readingOf(records: SourceRecord[], dialect: Dialect): Reading {
     quotedCells: cells.filter(({ quoted }) => quoted).length,
     score: share * (width > 1 ? (width - 1) / width : ONE_COLUMN) * likely * agreed,
   }
+}
+
+/** Whether the first record has as many cells as most. */
+function hasHeaderWidth({ records, width }: Pick<Reading, 'records' | 'width'>): boolean {
+  return records[0]?.cells.length === width
 }
 
 function evidenceOf({ width, share, records, faults }: Reading, dialect: Dialect, headerIs: string): string {
