@@ -54,6 +54,7 @@ const DEMANDS = {
   '001-29': ['10, throughput', '31,000 rows a second'],
   '001-30': ['10, precision', '100,000 rows of which 1,000 are malformed: exactly 99,000 and 1,000'],
   '001-31': ['10, extrapolation', 'No growth once the buffers are full, so that gigabytes are safe'],
+  '001-32': ['3, criterion 3; 6', 'Ids that come again are not loaded again, and their rows go to errors.csv'],
 } satisfies Demands<string>
 
 /** Every hundredth record ends before its last cells: record k starts on line k + 1. */
@@ -109,6 +110,30 @@ export const sqliteDeduplicated: Script = {
         '001-25',
         right && refused.every((row) => row['sluice_message']),
         `errors.csv has record, line, column, code and message, such as "${refused[0]?.['sluice_message']}"`,
+      )
+    })
+
+    await accepted.scenario(['001-32'], async () => {
+      const [ids, again] = [10_000, 1_000]
+      const lines = Array.from({ length: ids + again }, (_, i) => `${(i % ids) + 1},name ${i}`)
+      const file = room.write('repeated.csv', `id,name\n${lines.join('\n')}\n`)
+      const errors = room.path('repeated-errors.csv')
+      const flags = ['--table', 'people', '--key', 'id', '--dedupe', 'key', '--batch-rows', '1000', '--rejects', errors]
+      const { code, stderr } = await sluice(['load', file, '--to', to('repeated.db'), ...flags, ...usual], {
+        limit: LIMIT,
+      })
+      if (code !== 0) throw new Error(`it exited with ${code}: ${stderr}`)
+      const inside = number('repeated.db', 'SELECT count(*) FROM people')
+      const different = number('repeated.db', 'SELECT count(DISTINCT id) FROM people')
+      const refused = parse(readFileSync(errors), { columns: true }) as Record<string, string>[]
+      // The header is line 1, the first row that comes again stands on line ids + 2.
+      const right = refused.every(
+        (row, i) => row['sluice_code'] === 'duplicate' && Number(row['sluice_line']) === ids + 2 + i,
+      )
+      accepted.judge(
+        '001-32',
+        inside === ids && different === ids && refused.length === again && right,
+        `${count(ids + again)} rows of which ${count(again)} repeat an id: ${count(inside)} rows with ${count(different)} ids in SQLite, ${count(refused.length)} in errors.csv, each a duplicate on its own line: ${right}`,
       )
     })
 

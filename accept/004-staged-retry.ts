@@ -57,6 +57,7 @@ const DEMANDS = {
   '004-37': ['5, retry', 'After a failure the object stays'],
   '004-38': ['5, retry', '/upload/:uploadId/retry loads it without another upload, every row'],
   '004-39': ['5, notification', 'The webhook comes after success and after failure'],
+  '004-40': ['2, database', 'PostgreSQL'],
 } satisfies Demands<string>
 
 export const stagedRetry: Script = {
@@ -86,9 +87,14 @@ export const stagedRetry: Script = {
     await using hopeless = await receive((response) => response.writeHead(500).end())
 
     const small = room.small()
-    await accepted.scenario(['004-05', '004-22'], async () => {
+    await accepted.scenario(['004-05', '004-22', '004-40'], async () => {
       const { code } = await service.post(small.path, { query: '?wait=true' })
       accepted.judge('004-05', code === 200, `curl -F file=@… was answered ${code}`)
+      accepted.judge(
+        '004-40',
+        (await database.count('webhook_events')) === small.records,
+        String(await database.value('SELECT version()')).split(' on ')[0]!,
+      )
     })
     await database.sql('CREATE TABLE expected (LIKE webhook_events)')
     const baseline = await naive(small.path, database.url, 'expected')
