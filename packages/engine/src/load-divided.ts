@@ -2,7 +2,7 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { judge } from './budget.ts'
 import type { Checkpoint, Job } from './checkpoint/job.ts'
-import type { Claim } from './checkpoint/job-store.ts'
+import type { Claim } from './checkpoint/leases.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
@@ -22,7 +22,7 @@ const LOOK_MS = 200
  * @throws SluiceError SLUICE_JOB when the job was cancelled, or failed in the hands of another process
  */
 export async function loadDivided(run: Run): Promise<void> {
-  const { options, sources, database, prepared, meter, staging, notice, patiently } = run
+  const { options, sources, database, prepared, leases, meter, staging, notice, patiently } = run
   const { job, store, head } = prepared
   const source = sources[0]!
   staging?.fills(planSource(options, database, prepared, source, head).program.columns)
@@ -32,7 +32,7 @@ export async function loadDivided(run: Run): Promise<void> {
   try {
     for (let joins = false; ; ) {
       if (options.signal?.aborted) throw interrupted(job.jobId)
-      const undone = await patiently(() => store.undone(job.jobId))
+      const undone = await patiently(() => leases.undone(job.jobId))
       const claimed = await claimFirst(run, undone, { owner, joins })
       if (claimed) {
         joins = true
@@ -74,21 +74,21 @@ function startThreads({ options, prepared }: Run, segments: number): Threads | u
 
 /** The first segment that nobody holds, for this process; undefined where there is none now. */
 async function claimFirst(
-  { prepared: { job, store }, patiently }: Run,
+  { prepared: { job }, leases, patiently }: Run,
   undone: (Checkpoint & { isHeld: boolean })[],
   by: Pick<Claim, 'owner' | 'joins'>,
 ): Promise<Checkpoint | undefined> {
   for (const one of undone) {
     const isFree = !one.isHeld || livesNoMore(one.leaseOwner!)
     const claimed =
-      isFree && (await patiently(() => store.tryClaim(job.jobId, one.segment, { ...claimOf(one), ...by })))
+      isFree && (await patiently(() => leases.tryClaim(job.jobId, one.segment, { ...claimOf(one), ...by })))
     if (claimed) return claimed
   }
   return undefined
 }
 
 async function loadClaimed(run: Run, claimed: Checkpoint): Promise<void> {
-  const { sources, prepared, patiently } = run
+  const { sources, prepared, leases, patiently } = run
   const { committed, endByte, segment } = claimed
   const { head } = prepared
   const from = committed.byte > 0 ? committed : head.start
@@ -100,7 +100,7 @@ async function loadClaimed(run: Run, claimed: Checkpoint): Promise<void> {
     async (committer) => {
       await loadSegment(run, part, committer)
       failpoint('before-finish')
-      await patiently(() => prepared.store.finishSegment(claimed))
+      await patiently(() => leases.finishSegment(claimed))
     },
     false,
   )

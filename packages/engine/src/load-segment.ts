@@ -1,4 +1,5 @@
 import { judge } from './budget.ts'
+import type { Leases } from './checkpoint/leases.ts'
 import { charsetOf, UTF_8 } from './decode/encodings.ts'
 import { Transcoder } from './decode/transcode.ts'
 import { Translation } from './decode/translation.ts'
@@ -51,6 +52,7 @@ export interface Run {
   sources: Source[]
   database: Database
   prepared: PreparedJob
+  leases: Leases
   meter: Meter
   rejectFile: RejectFile | undefined
   staging: Staging | undefined

@@ -1,4 +1,5 @@
 import { judge } from './budget.ts'
+import { Leases } from './checkpoint/leases.ts'
 import { Repeats } from './dedupe/repeats.ts'
 import { traceJob } from './diagnostics.ts'
 import { SluiceError } from './errors.ts'
@@ -74,7 +75,7 @@ export async function load(options: LoadOptions): Promise<Receipt> {
   }
 }
 
-async function runJob(given: Omit<Run, 'staging' | 'repeats' | 'patiently'>): Promise<Receipt> {
+async function runJob(given: Omit<Run, 'leases' | 'staging' | 'repeats' | 'patiently'>): Promise<Receipt> {
   const { options, sources, database, prepared, meter, rejectFile, notice } = given
   const { job, store, settings, checkpoints } = prepared
   const patiently = <T>(work: () => Promise<T>): Promise<T> =>
@@ -85,7 +86,7 @@ async function runJob(given: Omit<Run, 'staging' | 'repeats' | 'patiently'>): Pr
     : undefined
   const { lateKey } = prepared.target
   const repeats = lateKey && new Repeats(job.bytesTotal, options.expectedRows)
-  const run = { ...given, staging, repeats, patiently }
+  const run = { ...given, leases: new Leases(database), staging, repeats, patiently }
   if (job.status !== 'COMPLETED') await patiently(async () => staging?.open(job.recordsRead > 0))
   // What an interrupted run appended last may not be what it committed last: the file is written anew from the table.
   const writeRejects = async () => {
@@ -109,7 +110,7 @@ async function runJob(given: Omit<Run, 'staging' | 'repeats' | 'patiently'>): Pr
 
 /** One source after the other, each in one segment. */
 async function loadSources(run: Run): Promise<void> {
-  const { options, sources, database, prepared, meter, staging, repeats, patiently } = run
+  const { options, sources, database, prepared, leases, meter, staging, repeats, patiently } = run
   const { job, store, checkpoints, settings } = prepared
   const { lateKey } = prepared.target
   const lateIndex =
@@ -127,7 +128,7 @@ async function loadSources(run: Run): Promise<void> {
       continue
     }
     const claim = claimOf(checkpoint)
-    const claimed = await patiently(() => store.claim(job.jobId, segment, claim))
+    const claimed = await patiently(() => leases.claim(job.jobId, segment, claim))
     await underLease(run, claimed, claim, async (committer) => {
       const head = await headOfSource()
       // Not all were known to the version that began the job.

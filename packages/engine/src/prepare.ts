@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto'
 import { type Checkpoint, isAnnounced, type Job } from './checkpoint/job.ts'
 import { JobStore } from './checkpoint/job-store.ts'
+import { Leases } from './checkpoint/leases.ts'
 import { createRejectTable } from './checkpoint/reject-table.ts'
 import { createTables } from './checkpoint/tables.ts'
 import { SluiceError } from './errors.ts'
@@ -286,9 +287,10 @@ async function forget({ database, store, table, names, notice }: Place): Promise
   const job = await store.findUnfinished(names.source, names.target)
   if (!job) return
   const checkpoints = await store.checkpoints(job.jobId)
+  const leases = new Leases(database)
   const held = checkpoints.filter(({ leaseOwner }) => leaseOwner !== null)
   for (const one of held.length > 0 ? held : checkpoints.slice(0, 1)) {
-    await store.claim(job.jobId, one.segment, claimOf(one))
+    await leases.claim(job.jobId, one.segment, claimOf(one))
   }
   await store.cancel(job.jobId)
   const staged = isStaged((job.settings as Settings).asked)

@@ -1,4 +1,4 @@
-import { JobStore } from './checkpoint/job-store.ts'
+import { removeJobs } from './checkpoint/remove-jobs.ts'
 import type { Database } from './write/database.ts'
 import { dropOrphans } from './write/staging.ts'
 
@@ -11,7 +11,7 @@ import { dropOrphans } from './write/staging.ts'
 export async function pruneJobs(database: Database, seconds: number): Promise<number> {
   let removed = 0
   await dropOrphans(database, async () => {
-    removed = await new JobStore(database).prune(seconds)
+    removed = await removeJobs(database, seconds)
   })
   return removed
 }

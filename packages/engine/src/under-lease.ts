@@ -1,5 +1,5 @@
 import type { Checkpoint } from './checkpoint/job.ts'
-import type { Claim } from './checkpoint/job-store.ts'
+import type { Claim } from './checkpoint/leases.ts'
 import { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
 import { SluiceError } from './errors.ts'
 import { failpoint } from './failpoint.ts'
@@ -29,7 +29,7 @@ export function claimOf(checkpoint: Checkpoint | undefined): Claim {
  * @throws what `work` throws
  */
 export async function underLease<T>(
-  { options, database, prepared, meter, notice }: Run,
+  { options, database, leases, meter, notice }: Run,
   { jobId, segment, epoch, source }: Checkpoint,
   claim: Claim,
   work: (committer: Committer) => Promise<T>,
@@ -37,7 +37,7 @@ export async function underLease<T>(
 ): Promise<T> {
   failpoint('after-claim')
   const saved = { jobId, segment, epoch, source, rejectTable: options.rejectTable }
-  const committer = new Committer(database, prepared.store, saved, {
+  const committer = new Committer(database, leases, saved, {
     notice,
     signal: options.signal,
     renewMs: (claim.seconds * 1000) / RENEWALS_A_LEASE,

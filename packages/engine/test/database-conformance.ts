@@ -3,6 +3,8 @@ import { randomUUID } from 'node:crypto'
 import { after, before, beforeEach, test } from 'node:test'
 import type { Lease, StoredReject } from '../src/checkpoint/job.ts'
 import { JobStore, type NewJob } from '../src/checkpoint/job-store.ts'
+import { Leases } from '../src/checkpoint/leases.ts'
+import { removeJobs } from '../src/checkpoint/remove-jobs.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import type { Batch } from '../src/parse/batch.ts'
 import { CSV } from '../src/parse/dialect.ts'
@@ -25,11 +27,13 @@ export function conformance(start: () => Promise<Subject>): void {
   let subject: Subject
   let db: Database
   let jobs: JobStore
+  let leases: Leases
 
   before(async () => {
     subject = await start()
     db = await subject.open()
     jobs = new JobStore(db)
+    leases = new Leases(db)
     await createTables(db)
   })
 
@@ -59,7 +63,7 @@ export function conformance(start: () => Promise<Subject>): void {
   async function claimed(changes: Partial<NewJob> = {}): Promise<Lease> {
     const job = newJob(changes)
     await jobs.create(job)
-    return jobs.claim(job.jobId, 0, by('tester'))
+    return leases.claim(job.jobId, 0, by('tester'))
   }
 
   /** Creates table t, a job and its lease, and prepares to load. */
@@ -263,7 +267,7 @@ export function conformance(start: () => Promise<Subject>): void {
   test('a lost lease commits nothing', async () => {
     const plan = await prepared('id int')
     await commit(subject.batch([[1]]))
-    await jobs.claim(plan.jobId, 0, by('another', 60, 'tester'))
+    await leases.claim(plan.jobId, 0, by('another', 60, 'tester'))
     await assert.rejects(commit(subject.batch([[2]], { rejects: [reject(2)] })), { code: 'SLUICE_LEASE_LOST' })
     assert.deepEqual(await ids(), [1])
     assert.equal((await jobs.read(plan.jobId))!.recordsRead, 1)
@@ -293,8 +297,8 @@ export function conformance(start: () => Promise<Subject>): void {
     await jobs.create(job)
     const other = await subject.open()
     try {
-      const plan = await prepare(await jobs.claim(job.jobId, 0, by('one')))
-      const { epoch } = await jobs.claim(job.jobId, 1, by('two'))
+      const plan = await prepare(await leases.claim(job.jobId, 0, by('one')))
+      const { epoch } = await leases.claim(job.jobId, 1, by('two'))
       await other.prepare({ ...plan, segment: 1, epoch })
       let [a, b] = segments.map(({ start }) => start) as [Position, Position]
       for (let i = 0; i < 5; i++) {
@@ -305,8 +309,8 @@ export function conformance(start: () => Promise<Subject>): void {
       }
       const { recordsRead, inserted, bytesCommitted } = (await jobs.read(job.jobId))!
       assert.deepEqual([recordsRead, inserted, bytesCommitted], [15, 15, a.byte + b.byte - 500])
-      assert.equal(await jobs.finish({ jobId: job.jobId, segment: 0, epoch: plan.epoch }), false)
-      assert.equal(await jobs.finish({ jobId: job.jobId, segment: 1, epoch }), true)
+      assert.equal(await leases.finish({ jobId: job.jobId, segment: 0, epoch: plan.epoch }), false)
+      assert.equal(await leases.finish({ jobId: job.jobId, segment: 1, epoch }), true)
     } finally {
       await other.close()
     }
@@ -409,7 +413,7 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.equal((await jobs.findUnfinished(source, 't'))!.jobId, lease.jobId)
     assert.equal(await jobs.findUnfinished(source, 'u'), undefined)
     assert.deepEqual(await jobs.findCompleted('t', { fingerprint: { size: 77 } }), [])
-    assert.equal(await jobs.finish(lease, { sha256: 'c0ffee', bytesTotal: 77 }), true)
+    assert.equal(await leases.finish(lease, { sha256: 'c0ffee', bytesTotal: 77 }), true)
     assert.equal(await jobs.findUnfinished(source, 't'), undefined)
     for (const by of [{ fingerprint: { size: 77 } }, { sha256: 'c0ffee' }]) {
       const [found, ...more] = await jobs.findCompleted('t', by)
@@ -433,25 +437,25 @@ export function conformance(start: () => Promise<Subject>): void {
   test('a live lease keeps others out, and names its holder', async () => {
     const lease = await claimed()
     assert.equal(lease.epoch, 1)
-    await assert.rejects(jobs.claim(lease.jobId, 0, by('other')), { code: 'SLUICE_JOB', message: /tester/ })
-    assert.equal((await jobs.claim(lease.jobId, 0, by('tester'))).epoch, 2, 'the same owner may claim again')
-    assert.equal((await jobs.claim(lease.jobId, 0, by('heir', 60, 'tester'))).epoch, 3, 'a dead owner is no owner')
-    await assert.rejects(jobs.renew(lease), { code: 'SLUICE_LEASE_LOST' })
-    await assert.rejects(jobs.finish(lease), { code: 'SLUICE_LEASE_LOST' })
-    await jobs.fail(lease, 'too late')
-    await jobs.release(lease)
+    await assert.rejects(leases.claim(lease.jobId, 0, by('other')), { code: 'SLUICE_JOB', message: /tester/ })
+    assert.equal((await leases.claim(lease.jobId, 0, by('tester'))).epoch, 2, 'the same owner may claim again')
+    assert.equal((await leases.claim(lease.jobId, 0, by('heir', 60, 'tester'))).epoch, 3, 'a dead owner is no owner')
+    await assert.rejects(leases.renew(lease), { code: 'SLUICE_LEASE_LOST' })
+    await assert.rejects(leases.finish(lease), { code: 'SLUICE_LEASE_LOST' })
+    await leases.fail(lease, 'too late')
+    await leases.release(lease)
     const [checkpoint] = await jobs.checkpoints(lease.jobId)
     assert.deepEqual([checkpoint!.leaseOwner, checkpoint!.epoch], ['heir', 3])
     assert.equal((await jobs.read(lease.jobId))!.status, 'PROCESSING')
-    await assert.rejects(jobs.claim(randomUUID(), 0, by('other')), { code: 'SLUICE_JOB', message: /no job/ })
+    await assert.rejects(leases.claim(randomUUID(), 0, by('other')), { code: 'SLUICE_JOB', message: /no job/ })
   })
 
   test('a lease that ran out is free, a renewed one keeps its length', async () => {
     const job = newJob()
     await jobs.create(job)
-    const lease = await jobs.claim(job.jobId, 0, by('slow', 0.3))
+    const lease = await leases.claim(job.jobId, 0, by('slow', 0.3))
     await new Promise((resolve) => setTimeout(resolve, 200))
-    assert.equal(await jobs.renew(lease), 'PROCESSING')
+    assert.equal(await leases.renew(lease), 'PROCESSING')
     const before = Date.now()
     const [{ leaseExpires } = assert.fail()] = await jobs.checkpoints(job.jobId)
     assert.ok(
@@ -459,9 +463,9 @@ export function conformance(start: () => Promise<Subject>): void {
       `${leaseExpires} at ${new Date(before).toISOString()}`,
     )
     await new Promise((resolve) => setTimeout(resolve, 200))
-    await assert.rejects(jobs.claim(job.jobId, 0, by('other')), { code: 'SLUICE_JOB' })
+    await assert.rejects(leases.claim(job.jobId, 0, by('other')), { code: 'SLUICE_JOB' })
     await new Promise((resolve) => setTimeout(resolve, 200))
-    assert.equal((await jobs.claim(job.jobId, 0, by('other'))).epoch, 2)
+    assert.equal((await leases.claim(job.jobId, 0, by('other'))).epoch, 2)
   })
 
   test('a commit renews the lease', async () => {
@@ -503,20 +507,20 @@ export function conformance(start: () => Promise<Subject>): void {
       return [status, error, startedAt !== null, leaseOwner]
     }
     assert.deepEqual(await state(), ['PROCESSING', null, true, 'tester'])
-    await jobs.fail(lease, 'the disk is full')
+    await leases.fail(lease, 'the disk is full')
     assert.deepEqual(await state(), ['FAILED', 'the disk is full', true, null])
-    const again = await jobs.claim(jobId, 0, by('tester'))
+    const again = await leases.claim(jobId, 0, by('tester'))
     assert.deepEqual(await state(), ['PROCESSING', null, true, 'tester'])
-    await jobs.release(again)
+    await leases.release(again)
     assert.deepEqual(await state(), ['PENDING', null, true, null])
-    const third = await jobs.claim(jobId, 0, by('tester'))
+    const third = await leases.claim(jobId, 0, by('tester'))
     assert.equal(await jobs.cancel(jobId), true)
     assert.equal(await jobs.cancel(jobId), false)
-    assert.equal(await jobs.renew(third), 'CANCELLED')
-    await jobs.release(third)
-    await jobs.fail(third, 'the disk is full, too')
+    assert.equal(await leases.renew(third), 'CANCELLED')
+    await leases.release(third)
+    await leases.fail(third, 'the disk is full, too')
     assert.deepEqual(await state(), ['CANCELLED', null, true, null])
-    await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /cancelled/ })
+    await assert.rejects(leases.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /cancelled/ })
     assert.equal(await jobs.refuse(jobId, 'not now'), false)
     assert.equal(await jobs.reopen(jobId), true)
     assert.equal(await jobs.reopen(jobId), false)
@@ -524,10 +528,10 @@ export function conformance(start: () => Promise<Subject>): void {
     assert.deepEqual(await state(), ['FAILED', 'not now', true, null])
     assert.equal(await jobs.reopen(jobId), true)
     assert.deepEqual(await state(), ['PENDING', null, true, null])
-    assert.equal(await jobs.finish(await jobs.claim(jobId, 0, by('tester'))), true)
+    assert.equal(await leases.finish(await leases.claim(jobId, 0, by('tester'))), true)
     assert.equal(await jobs.cancel(jobId), false)
     assert.equal(await jobs.reopen(jobId), false)
-    await assert.rejects(jobs.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /complete/ })
+    await assert.rejects(leases.claim(jobId, 0, by('tester')), { code: 'SLUICE_JOB', message: /complete/ })
   })
 
   test('replayed rejects are closed in the transaction of their rows, and move from rejected to inserted', async () => {
@@ -550,7 +554,7 @@ export function conformance(start: () => Promise<Subject>): void {
       return db.commit(batch, batch.to, { replay: { records, refused: [] } })
     }
     await assert.rejects(replay([[3]], [3]), { code: 'SLUICE_JOB', message: /runs/ })
-    await jobs.finish(plan)
+    await leases.finish(plan)
 
     // The second of the equal rows is refused by the database, and stays open with what that says.
     const batch = subject.batch([[3], [3], [4]])
@@ -574,16 +578,16 @@ export function conformance(start: () => Promise<Subject>): void {
   })
 
   test('old jobs are pruned with all that belongs to them; living ones stay', async () => {
-    await jobs.prune(-60)
+    await removeJobs(db, -60)
     const plan = await prepared('id int')
     await commit(subject.batch([], { rejects: [reject(1)] }))
-    assert.equal(await jobs.prune(60), 0, 'it is young')
-    assert.equal(await jobs.prune(-60), 0, 'its lease is alive')
-    await jobs.finish(plan)
+    assert.equal(await removeJobs(db, 60), 0, 'it is young')
+    assert.equal(await removeJobs(db, -60), 0, 'its lease is alive')
+    await leases.finish(plan)
     const old = newJob()
     await jobs.create(old)
-    assert.equal(await jobs.prune(60), 0)
-    assert.equal(await jobs.prune(-60), 2)
+    assert.equal(await removeJobs(db, 60), 0)
+    assert.equal(await removeJobs(db, -60), 2)
     assert.equal(await jobs.read(plan.jobId), undefined)
     assert.deepEqual(await jobs.checkpoints(old.jobId), [])
     assert.deepEqual(await allRejects(plan.jobId), [])

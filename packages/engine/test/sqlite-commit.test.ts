@@ -8,6 +8,7 @@ import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
 import { promisify } from 'node:util'
 import { JobStore } from '../src/checkpoint/job-store.ts'
+import { Leases } from '../src/checkpoint/leases.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import { SluiceError } from '../src/errors.ts'
 import { type Batch, BatchBuffer } from '../src/parse/batch.ts'
@@ -25,12 +26,14 @@ let folder: string
 let path: string
 let db: Database
 let jobs: JobStore
+let leases: Leases
 
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'sluice-sqlite-'))
   path = join(folder, 'test.db')
   db = await openSqlite(path, { busyTimeout: 100 })
   jobs = new JobStore(db)
+  leases = new Leases(db)
   await createTables(db)
 })
 
@@ -52,7 +55,7 @@ async function prepared(ddl: string[], names?: string[]): Promise<LoadPlan> {
   const segments = [{ source: 'a.csv', start: START, endByte: null }]
   const rest = { settings: {}, settingsHash: '', fingerprint: {}, bytesTotal: null }
   await jobs.create({ jobId, source: 'a.csv', targetTable: 't', ...rest, segments })
-  const { epoch, segment } = await jobs.claim(jobId, 0, { owner: 'test', seconds: 60 })
+  const { epoch, segment } = await leases.claim(jobId, 0, { owner: 'test', seconds: 60 })
   const table = (await db.describe({ schema: null, table: 't' }))!
   const columns = (names ?? table.columns.map(({ name }) => name)).map((name, cell) =>
     columnOf({

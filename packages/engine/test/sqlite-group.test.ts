@@ -6,6 +6,7 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
 import { JobStore } from '../src/checkpoint/job-store.ts'
+import { Leases } from '../src/checkpoint/leases.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
 import type { Batch } from '../src/parse/batch.ts'
 import { CSV } from '../src/parse/dialect.ts'
@@ -38,7 +39,7 @@ async function grouped(mostRecords: number, ddl: string[] = [TABLE]) {
   const segments = [{ source: 'a.csv', start: START, endByte: null }]
   const rest = { settings: {}, settingsHash: '', fingerprint: {}, bytesTotal: null }
   await jobs.create({ jobId, source: 'a.csv', targetTable: 't', ...rest, segments })
-  const { epoch, segment } = await jobs.claim(jobId, 0, { owner: 'test', seconds: 60 })
+  const { epoch, segment } = await new Leases(database).claim(jobId, 0, { owner: 'test', seconds: 60 })
   await database.close()
   const connection = new Connection(path, 100)
   const columns = ['id', 'name']
@@ -173,7 +174,7 @@ test('through the thread: all batches, at once or one by one, whatever refuses r
     const segments = [{ source: 'a.csv', start: START, endByte: null }]
     const rest = { settings: {}, settingsHash: '', fingerprint: {}, bytesTotal: null }
     await jobs.create({ jobId, source: 'a.csv', targetTable: 't', ...rest, segments })
-    const { epoch, segment } = await jobs.claim(jobId, 0, { owner: 'test', seconds: 60 })
+    const { epoch, segment } = await new Leases(database).claim(jobId, 0, { owner: 'test', seconds: 60 })
     const names = ['id', 'name']
     const columns = names.map((name, cell) => columnOf({ name, from: { cell }, storage: 'sqlite-text' }))
     const origins = names.map((header, cell) => ({ header, cell }))

@@ -1,22 +1,18 @@
 import type { Boundaries } from '../boundaries.ts'
-import { SluiceError } from '../errors.ts'
-import { failpoint } from '../failpoint.ts'
 import type { Position } from '../parse/position.ts'
 import type { Database, SqlValue, Statement } from '../write/database.ts'
-import { later, renewed } from './clock.ts'
 import {
   ANNOUNCED,
   type Checkpoint,
   type Job,
   type JobStatus,
-  type Lease,
   type SqlRow,
   type StoredReject,
   toCheckpoint,
   toJob,
   toStoredReject,
 } from './job.ts'
-import { rejectTableSql } from './reject-table.ts'
+import { REJECT_TABLE_OF_JOB, rejectTableSql } from './reject-table.ts'
 
 /** A job that is to be created. */
 export interface NewJob
@@ -37,18 +33,6 @@ interface NewSegment {
   start: Position
   /** Null: to the end of the source. */
   endByte: number | null
-}
-
-/** Who asks for a segment. */
-export interface Claim {
-  /** Host and process, and thread where there are several. */
-  owner: string
-  /** Length of the lease. */
-  seconds: number
-  /** An owner that is known to live no more: its lease is taken over before it runs out. */
-  dead?: string
-  /** Only as long as the job goes on: what has failed meanwhile is not begun again. Default: false. */
-  joins?: boolean
 }
 
 /** Keeps the parameters of one statement far below the 32,766 that SQLite takes. */
@@ -214,116 +198,6 @@ export class JobStore {
     return rows.map(toCheckpoint)
   }
 
-  /**
-   * Takes the lease of a segment under a new epoch, and makes the job PROCESSING. Every commit renews the lease.
-   *
-   * @param by Its owner may claim again what it holds.
-   * @throws SluiceError SLUICE_JOB when the job is missing, complete or cancelled, or the lease of another owner is alive.
-   */
-  async claim(jobId: string, segment: number, by: Claim): Promise<Checkpoint> {
-    const claimed = await this.tryClaim(jobId, segment, by)
-    if (!claimed) throw await this.#refusal(jobId, segment)
-    return claimed
-  }
-
-  /** The same; undefined where it is refused. */
-  async tryClaim(jobId: string, segment: number, by: Claim): Promise<Checkpoint | undefined> {
-    const { kind, now } = this.#database
-    const closed = by.joins ? `'COMPLETED', 'CANCELLED', 'FAILED'` : `'COMPLETED', 'CANCELLED'`
-    const [row] = await this.#run(
-      `UPDATE ingestion_checkpoints SET epoch = epoch + 1, lease_owner = $3, lease_expires = ${later(kind, now, '$4')},
-         updated_at = ${now}
-         WHERE job_id = $1 AND segment = $2
-           AND (lease_expires IS NULL OR lease_expires <= ${now} OR lease_owner IN ($3, $5))
-           AND EXISTS (SELECT 1 FROM ingestion_jobs WHERE job_id = $1 AND status NOT IN (${closed}))
-         RETURNING *`,
-      [jobId, segment, by.owner, by.seconds, by.dead ?? by.owner],
-    )
-    if (!row) return undefined
-    await this.#run(
-      `UPDATE ingestion_jobs SET status = 'PROCESSING', error = NULL, started_at = coalesce(started_at, ${now}),
-         updated_at = ${now} WHERE job_id = $1 AND status NOT IN (${closed})`,
-      [jobId],
-    )
-    return toCheckpoint(row)
-  }
-
-  /**
-   * The segments of a job that are not done, the first hundred in order, and whether somebody's lease of each is alive: there is one to
-   * claim among them unless a hundred workers are at it.
-   */
-  async undone(jobId: string): Promise<(Checkpoint & { isHeld: boolean })[]> {
-    const rows = await this.#run(
-      `SELECT *, CASE WHEN lease_expires > ${this.#database.now} THEN 1 ELSE 0 END AS held FROM ingestion_checkpoints
-         WHERE job_id = $1 AND NOT done ORDER BY segment LIMIT 100`,
-      [jobId],
-    )
-    return rows.map((row) => ({ ...toCheckpoint(row), isHeld: row.held === 1 }))
-  }
-
-  /**
-   * Renews the lease, for the times in which nothing is committed.
-   *
-   * @returns The job's status; CANCELLED asks the worker to stop.
-   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
-   */
-  async renew(lease: Lease): Promise<JobStatus> {
-    const { kind, now } = this.#database
-    const [row] = await this.#run(
-      `UPDATE ingestion_checkpoints SET lease_expires = ${renewed(kind, now)}, updated_at = ${now} WHERE ${HELD}
-         RETURNING (SELECT status FROM ingestion_jobs WHERE job_id = $1) AS status`,
-      held(lease),
-    )
-    if (!row) throw lost(lease)
-    return row.status as JobStatus
-  }
-
-  /**
-   * Gives the lease back so that the next claim need not wait, and makes the job PENDING when nobody else works on it.
-   * Does nothing when the lease is lost.
-   */
-  async release(lease: Lease): Promise<void> {
-    const { now } = this.#database
-    await this.#run(
-      `UPDATE ingestion_jobs SET status = 'PENDING', updated_at = ${now}
-         WHERE job_id = $1 AND status = 'PROCESSING' AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})
-           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints
-             WHERE job_id = $1 AND segment <> $2 AND lease_expires > ${now})`,
-      held(lease),
-    )
-    await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
-  }
-
-  /**
-   * Marks the segment done, gives its lease back, and completes the job when no other segment is left to do.
-   *
-   * @param facts Of the whole source, known now that it was read to its end; kept when the job completes.
-   * @returns Whether this completed the job.
-   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
-   */
-  async finish(lease: Lease, facts: { sha256?: string; bytesTotal?: number } = {}): Promise<boolean> {
-    await this.finishSegment(lease)
-    return this.complete(lease.jobId, facts)
-  }
-
-  /**
-   * Marks the segment done and gives its lease back; the job goes on.
-   * @throws SluiceError SLUICE_LEASE_LOST when someone else has claimed the segment.
-   */
-  async finishSegment(lease: Lease): Promise<void> {
-    const { text, params } = this.#segmentDone(lease)
-    if ((await this.#run(text, params)).length === 0) throw lost(lease)
-    failpoint('after-segment-done')
-  }
-
-  /**
-   * What {@link finish} does with the last segment of a job, for a transaction that does more. Other than there, nothing is
-   * done when the job is complete already.
-   */
-  finishing(lease: Lease, bytesTotal: number): Statement[] {
-    return [this.#segmentDone(lease), this.completing(lease.jobId, bytesTotal)]
-  }
-
   /** What {@link complete} does, for a transaction that does more; it fails when the job is complete already, or a segment is left to do. */
   completing(jobId: string, bytesTotal: number): Statement {
     const { now } = this.#database
@@ -333,14 +207,6 @@ export class JobStore {
           AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done) RETURNING job_id`,
       params: [jobId, bytesTotal],
       orElse: { code: 'SLUICE_JOB', message: `Job ${jobId} was cancelled, or is complete already` },
-    }
-  }
-
-  #segmentDone(lease: Lease): Statement {
-    return {
-      text: `UPDATE ingestion_checkpoints SET done = TRUE, ${FREE} WHERE ${HELD} RETURNING segment`,
-      params: held(lease),
-      orElse: lost(lease),
     }
   }
 
@@ -361,20 +227,6 @@ export class JobStore {
       [jobId, facts.sha256 ?? null, facts.bytesTotal ?? null],
     )
     return completed.length > 0
-  }
-
-  /**
-   * Marks the job FAILED, unless it was cancelled meanwhile, and gives the lease back; it can be claimed again. Does nothing when
-   * the lease is lost.
-   */
-  async fail(lease: Lease, error: string): Promise<void> {
-    await this.#run(
-      `UPDATE ingestion_jobs SET status = 'FAILED', error = $4, updated_at = ${this.#database.now}
-         WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')
-           AND EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE ${HELD})`,
-      [...held(lease), error],
-    )
-    await this.#run(`UPDATE ingestion_checkpoints SET ${FREE} WHERE ${HELD}`, held(lease))
   }
 
   /** What makes an announced job COMPLETED, of which nothing needs to be read; for a transaction that does more. */
@@ -487,44 +339,8 @@ export class JobStore {
     return rows.map(toStoredReject)
   }
 
-  /**
-   * Removes the jobs without a live lease that nothing has happened to for `seconds`, their checkpoints and rejects.
-   *
-   * @returns How many jobs were removed.
-   */
-  async prune(seconds: number): Promise<number> {
-    const { kind, now } = this.#database
-    const old = `updated_at < ${later(kind, now, '$1')}`
-    const jobs = await this.#run(
-      `SELECT job_id FROM ingestion_jobs WHERE ${old} AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints c
-         WHERE c.job_id = ingestion_jobs.job_id AND c.lease_expires > ${now})`,
-      [-seconds],
-    )
-    for (const part of chunks(jobs)) await this.#remove(part.map((row) => String(row.job_id)))
-    await this.#run(
-      `DELETE FROM ingestion_checkpoints WHERE ${old}
-         AND NOT EXISTS (SELECT 1 FROM ingestion_jobs j WHERE j.job_id = ingestion_checkpoints.job_id)`,
-      [-seconds],
-    )
-    return jobs.length
-  }
-
   #run(text: string, params: SqlValue[] = []): Promise<SqlRow[]> {
     return this.#database.query<SqlRow>(text, params)
-  }
-
-  /** The job's own row goes last, so that a removal that was cut off is found again. */
-  async #remove(jobIds: string[]): Promise<void> {
-    const list = jobIds.map((_, i) => `$${i + 1}`).join(', ')
-    const named = await this.#run(
-      `SELECT DISTINCT ${REJECT_TABLE_OF_JOB} AS name FROM ingestion_jobs WHERE job_id IN (${list})`,
-      jobIds,
-    )
-    const rejects: string[] = []
-    for (const { name } of named) if (await this.#exists(textOf(name))) rejects.push(rejectTableSql(textOf(name)))
-    for (const table of [...rejects, 'ingestion_checkpoints', 'ingestion_jobs']) {
-      await this.#run(`DELETE FROM ${table} WHERE job_id IN (${list})`, jobIds)
-    }
   }
 
   /** The table of the job's rejects, in SQL. */
@@ -532,49 +348,8 @@ export class JobStore {
     const [row] = await this.#run(`SELECT ${REJECT_TABLE_OF_JOB} AS name FROM ingestion_jobs WHERE job_id = $1`, [
       jobId,
     ])
-    return rejectTableSql(textOf(row?.name))
+    return rejectTableSql((row?.name ?? null) as string | null)
   }
-
-  /** A table that a job names may have been dropped since. */
-  async #exists(rejectTable: string | null): Promise<boolean> {
-    if (rejectTable === null) return true
-    const [text, name] =
-      this.#database.kind === 'postgres'
-        ? ['SELECT to_regclass($1) IS NOT NULL AS found', rejectTableSql(rejectTable)]
-        : [
-            `SELECT count(*) AS found FROM main.sqlite_schema WHERE type = 'table' AND name = $1 COLLATE NOCASE`,
-            rejectTable.replace(/^main\./i, ''),
-          ]
-    const [row] = await this.#run(text, [name])
-    return Boolean(row?.found)
-  }
-
-  /** Why a claim matched no row. */
-  async #refusal(jobId: string, segment: number): Promise<SluiceError> {
-    const job = await this.read(jobId)
-    const checkpoint = (await this.checkpoints(jobId)).find((each) => each.segment === segment)
-    if (!(job && checkpoint)) return new SluiceError('SLUICE_JOB', `There is no job ${jobId} with a segment ${segment}`)
-    const what = `Job ${jobId} (${job.source} into ${job.targetTable})`
-    if (job.status === 'COMPLETED') return new SluiceError('SLUICE_JOB', `${what} is complete`)
-    if (job.status === 'CANCELLED') return new SluiceError('SLUICE_JOB', `${what} was cancelled`)
-    return new SluiceError(
-      'SLUICE_JOB',
-      `${what} is being loaded by ${checkpoint.leaseOwner}, whose lease lasts until ${checkpoint.leaseExpires} unless ` +
-        'it is renewed. Let it finish, or stop it and try again after that time',
-    )
-  }
-}
-
-/** The row of a lease that is still held; its parameters are {@link held}. */
-const HELD = 'job_id = $1 AND segment = $2 AND epoch = $3'
-const held = (lease: Lease) => [lease.jobId, lease.segment, lease.epoch]
-/** A part of its settings. */
-const REJECT_TABLE_OF_JOB = `settings -> 'asked' ->> 'rejectTable'`
-const textOf = (value: SqlValue | undefined) => (value == null ? null : String(value))
-const FREE = 'lease_owner = NULL, lease_expires = NULL'
-
-function lost({ jobId, segment }: Lease): SluiceError {
-  return new SluiceError('SLUICE_LEASE_LOST', `Another process has taken over job ${jobId} (segment ${segment})`)
 }
 
 function* chunks<Item>(items: Item[]): Generator<Item[]> {

@@ -4,6 +4,9 @@ import type { Database, Statement, TableName } from '../write/database.ts'
 import { ADVISORY_LOCK } from './migrate.ts'
 import { rejectColumnsFor } from './tables.ts'
 
+/** The name of the table of a job's rejects in its row of `ingestion_jobs`, in SQL; NULL: the usual one. */
+export const REJECT_TABLE_OF_JOB = `settings -> 'asked' ->> 'rejectTable'`
+
 /** Where the rejects of a job are that names no table for them. */
 export const REJECT_TABLE = 'failed_imports'
 

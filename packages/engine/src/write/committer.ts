@@ -1,5 +1,5 @@
 import type { Lease, Mark } from '../checkpoint/job.ts'
-import type { JobStore } from '../checkpoint/job-store.ts'
+import type { Leases } from '../checkpoint/leases.ts'
 import { tellLeaseLost, traceBatch } from '../diagnostics.ts'
 import { SluiceError } from '../errors.ts'
 import type { Batch } from '../parse/batch.ts'
@@ -26,7 +26,7 @@ type Held = Lease & Pick<LoadPlan, 'source' | 'rejectTable'>
  */
 export class Committer {
   readonly #database: Database
-  readonly #store: JobStore
+  readonly #leases: Leases
   readonly #lease: Held
   readonly #notice: (message: string) => void
   readonly #signal: AbortSignal | undefined
@@ -41,7 +41,7 @@ export class Committer {
 
   constructor(
     database: Database,
-    store: JobStore,
+    leases: Leases,
     lease: Held,
     {
       notice,
@@ -57,7 +57,7 @@ export class Committer {
     },
   ) {
     this.#database = database
-    this.#store = store
+    this.#leases = leases
     this.#lease = lease
     this.#notice = notice
     this.#signal = signal
@@ -121,7 +121,7 @@ export class Committer {
 
   /** The segment is complete. */
   async finish(bytes: number): Promise<void> {
-    await this.#retry(() => this.#store.finish(this.#lease, { bytesTotal: bytes }))
+    await this.#retry(() => this.#leases.finish(this.#lease, { bytesTotal: bytes }))
   }
 
   /** All rows are staged, and go to the target now. */
@@ -129,9 +129,9 @@ export class Committer {
     let tried = false
     await this.#retry(async () => {
       if (this.#lost) throw this.#lost
-      if (tried && (await this.#store.read(this.#lease.jobId))?.status === 'COMPLETED') return
+      if (tried && (await this.#leases.jobs.read(this.#lease.jobId))?.status === 'COMPLETED') return
       tried = true
-      await staging.publish(this.#lease.jobId, this.#store.finishing(this.#lease, bytes))
+      await staging.publish(this.#lease.jobId, this.#leases.finishing(this.#lease, bytes))
     })
   }
 
@@ -144,8 +144,8 @@ export class Committer {
     if (isLeaseLost(error)) tellLeaseLost({ jobId, segment })
     try {
       if (this.#ended || (error instanceof SluiceError && error.code === 'SLUICE_INTERRUPTED'))
-        await this.#store.release(this.#lease)
-      else await this.#store.fail(this.#lease, error instanceof Error ? error.message : String(error))
+        await this.#leases.release(this.#lease)
+      else await this.#leases.fail(this.#lease, error instanceof Error ? error.message : String(error))
     } catch (second) {
       // The database is away, which is most likely what `error` says; the lease runs out by itself.
       this.#notice(`the job's state could not be saved: ${(second as Error).message}`)
@@ -162,7 +162,7 @@ export class Committer {
    * that stands at the end of the batch was moved by that try.
    */
   async #committedAlready(batch: Batch): Promise<Committed | undefined> {
-    const checkpoint = (await this.#store.checkpoints(this.#lease.jobId)).find(
+    const checkpoint = (await this.#leases.jobs.checkpoints(this.#lease.jobId)).find(
       ({ segment }) => segment === this.#lease.segment,
     )
     if (checkpoint?.epoch !== this.#lease.epoch) {
@@ -172,8 +172,8 @@ export class Committer {
       )
     }
     if (checkpoint.committed.byte !== batch.to.byte || checkpoint.committed.record !== batch.to.record) return undefined
-    const rejects = await this.#store.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)
-    const job = (await this.#store.read(this.#lease.jobId))!
+    const rejects = await this.#leases.jobs.rejectsBetween(this.#lease.jobId, batch.from.record, batch.to.record)
+    const job = (await this.#leases.jobs.read(this.#lease.jobId))!
     const before = this.#counted()
     if (!before) {
       // Such a job only ever inserts.
@@ -212,7 +212,7 @@ export class Committer {
     if (this.#renewing) return
     this.#renewing = true
     try {
-      const status = await this.#store.renew(this.#lease)
+      const status = await this.#leases.renew(this.#lease)
       if (status === 'CANCELLED') this.#end('was cancelled')
       if (status === 'FAILED') this.#end('failed in the hands of another process')
     } catch (error) {
