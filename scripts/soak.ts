@@ -31,6 +31,8 @@ const SAMPLE_MS = 10_000
 const KILL_EVERY_MS = 15_000
 /** After that a status and its object go, so that what is kept is bounded within a short soak, too. */
 const TTL_SECONDS = 30
+/** A resumable upload must be whole by then, also where the machine has other things to do. */
+const UPLOAD_TTL_SECONDS = 120
 /** V8 grows in steps, and gives back late: two quarters of a soak without a leak differed by 14 MB at most. */
 const RSS_GROWTH_MB = 24
 const BIN = join(import.meta.dirname, '../packages/sluice/bin/sluice.js')
@@ -58,7 +60,7 @@ const env: Record<string, string> = {
   SLUICE_DATA_DIR: join(folder, 'data'),
   SLUICE_TMP_DIR: join(folder, 'tmp'),
   SLUICE_STATUS_TTL: `${TTL_SECONDS}s`,
-  SLUICE_UPLOAD_TTL: `${TTL_SECONDS}s`,
+  SLUICE_UPLOAD_TTL: `${UPLOAD_TTL_SECONDS}s`,
   SLUICE_LEASE_SECONDS: '3',
   SLUICE_RATE_LIMIT: '1000000',
   LOG_LEVEL: 'warn',
