@@ -211,7 +211,7 @@ function filesBelow(path: string): number {
 
 /** Every upload is over and forgotten, with its object. */
 async function atRest(): Promise<void> {
-  const until = performance.now() + (TTL_SECONDS * 2 + 120) * 1_000
+  const until = performance.now() + (UPLOAD_TTL_SECONDS + 120) * 1_000
   for (;;) {
     const [left] = await database.query<{ n: string }>('SELECT count(*) AS n FROM sluice_uploads')
     if (Number(left!.n) === 0) return
