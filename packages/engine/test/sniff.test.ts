@@ -101,6 +101,21 @@ test("Excel's first line names the delimiter and is passed over", () => {
   assert.equal(sniffed('sep=a\nx,y\n1,2\n').start.byte, 0)
 })
 
+test('lines above the header end as the dialect says, whatever they look like', () => {
+  for (const [text, dialect] of [
+    ['title "\rof\n2024\r', { skipLines: 2, lineEnd: 'cr' }],
+    ['title\rof\n', { skipLines: 2, lineEnd: 'any' }],
+    ['title\rof\r\n2024\n', { skipLines: 2, lineEnd: 'lf' }],
+    ['sep=;\r\r\n', { lineEnd: 'lf' }],
+    ['sep=;\r', { lineEnd: 'any' }],
+  ] as [string, Partial<Dialect>][]) {
+    const { start } = sniffed(`${text}a;b\r\n1;2\r\n`, { delimiter: ';', ...dialect })
+    assert.deepEqual(start, { byte: text.length, line: (dialect.skipLines ?? 1) + 1, record: 0 }, JSON.stringify(text))
+  }
+  const cut = sniffed('sep=;\r\r\na;b\n1;2\n').start
+  assert.deepEqual(cut, { byte: 8, line: 2, record: 0 }, 'CRCRLF is one line end')
+})
+
 test('what is likely and no more is told to be so', () => {
   for (const text of ['a,2019\nx,1\n', '1,2\n', 'a,b\n', 'sep=;\na,b\n1,2\n3,4\n'])
     assert.equal(sniffed(text).sure, false, text)

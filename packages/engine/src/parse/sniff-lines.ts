@@ -8,9 +8,12 @@ const [CR, LF, QUOTE] = [0x0d, 0x0a, 0x22]
 /** What stands before a field: a line end or a likely delimiter. */
 const BEFORE_FIELD = new Set([...Buffer.from('\r\n,;\t|')])
 
-/** Where the first line behind `lines` physical ones begins. */
-export function behindLines(sample: Uint8Array, lines: number): Position {
-  const lineEnd = lineEndOf(headOf(sample, true).bytes)
+/** Where the first line behind `lines` physical ones begins. The line end is told from the sample where it is not given. */
+export function behindLines(
+  sample: Uint8Array,
+  lines: number,
+  lineEnd: Dialect['lineEnd'] = lineEndOf(headOf(sample, true).bytes),
+): Position {
   let at = 0
   let line = 1
   for (; line <= lines && at < sample.length; at++) {
@@ -20,10 +23,16 @@ export function behindLines(sample: Uint8Array, lines: number): Position {
   return { byte: at, line, record: 0 }
 }
 
+/** What ends the line that names the delimiter. */
+const LINE_ENDS = { lf: '\\r*\\n', cr: '\\r', any: '\\r?\\n|\\r', unknown: '\\r*\\n|\\r' }
+
 /** Excel's first line `sep=;`, which names the delimiter and is no record. */
-export function separatorLine(sample: Uint8Array): { start: Position; separator?: string } {
+export function separatorLine(
+  sample: Uint8Array,
+  lineEnd: Dialect['lineEnd'] | 'unknown' = 'unknown',
+): { start: Position; separator?: string } {
   const opening = Buffer.from(sample.subarray(0, 16)).toString('latin1')
-  const line = /^(?:\xef\xbb\xbf)?sep=([^\w"\s]|\t)(?:\r?\n|\r)/i.exec(opening)
+  const line = new RegExp(`^(?:\\xef\\xbb\\xbf)?sep=([^\\w"\\s]|\\t)(?:${LINE_ENDS[lineEnd]})`, 'i').exec(opening)
   return line ? { start: { byte: line[0].length, line: 2, record: 0 }, separator: line[1]! } : { start: START }
 }
 

@@ -104,8 +104,8 @@ function likely(delimiters: readonly string[], bytes: Uint8Array): string[] {
 const better = (one: Reading, other: Reading): Reading => (other.score > one.score ? other : one)
 
 /** Where the records may begin, and the delimiter that a line above them names. */
-function openingOf(sample: Uint8Array, { skipLines = 0 }: Partial<Dialect>): ReturnType<typeof separatorLine> {
-  return skipLines > 0 ? { start: behindLines(sample, skipLines) } : separatorLine(sample)
+function openingOf(sample: Uint8Array, { skipLines = 0, lineEnd }: Partial<Dialect>): ReturnType<typeof separatorLine> {
+  return skipLines > 0 ? { start: behindLines(sample, skipLines, lineEnd) } : separatorLine(sample, lineEnd)
 }
 
 /** Whether a rare delimiter explains the sample beyond doubt: a space between two words is none. */
