@@ -1,6 +1,5 @@
 #!/usr/bin/env node
 // Plain JavaScript that an old Node can read: it finds a Node that can run the rest.
-import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import module, { createRequire } from 'node:module'
 import { constants } from 'node:os'
@@ -11,22 +10,26 @@ const NEEDED = 24
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 /**
  * Rows make no objects, so a large nursery is only memory: two direct uploads of 200 MB took 212 MB with V8's
- * default of 16 MB, and 180 MB with this; a load of the same file took 133 MB and 122 MB. Rejects do, and V8 lets a heap grow to several times
- * what is alive in it: 5,000,000 records with 50,000 of them, beside a filter of 131 MB, took 266 MB without the second flag and 251 MB with it, for
- * 5 % more CPU. V8 heeds both only at the start of the process.
+ * default of 16 MB, and 180 MB with this; a load of the same file took 133 MB and 122 MB. And V8 lets a heap grow to several times what is alive in it: 5,000,000 records with 50,000
+ * rejects, beside a filter of 131 MB for what may be there twice, took 266 MB without the second flag and 251 MB with it, for 2 to 5 % more
+ * CPU. V8 heeds both only at the start of the process.
  */
-const HEAP = ['--max-semi-space-size=2', '--heap-growing-percent=30']
+const NURSERY = '--max-semi-space-size=2'
+const FRUGAL = '--heap-growing-percent=30'
+const HEAP = process.argv.some((word) => word.startsWith('--dedupe')) ? [NURSERY, FRUGAL] : [NURSERY]
 /**
  * glibc gives each thread an area of its own to take memory from, and what is free in one is of no use to another. And behind the first
  * large piece that is freed it keeps such pieces for itself: records of 15 MB took 30 MB more into SQLite.
  */
 const MEMORY = { MALLOC_ARENA_MAX: '1', MALLOC_MMAP_THRESHOLD_: '4194304' }
 
-if (Number.parseInt(process.versions.node, 10) < NEEDED) startAgain(bundledNode())
+if (Number.parseInt(process.versions.node, 10) < NEEDED) await startAgain(bundledNode())
 else if (!replaceProcess()) await run()
 
 async function run() {
   endWithLauncher()
+  // With nothing left to do: V8 would give back its heap page by page, which the system does at once. 20 ms.
+  process.once('beforeExit', () => process.exit())
   hideKnownWarnings()
   // Node strips types everywhere but under node_modules. In a checkout what was compiled may be older than the source.
   const installed = import.meta.url.includes('/node_modules/')
@@ -78,7 +81,8 @@ function bundledNode() {
  * does under npx and timeout(1); the command line takes such a pair as one (src/cli/interrupt.ts). The channel tells
  * the child when this process is gone.
  */
-function startAgain(node) {
+async function startAgain(node) {
+  const { spawn } = await import('node:child_process')
   const child = spawn(node, [...process.execArgv, ...HEAP, fileURLToPath(import.meta.url), ...process.argv.slice(2)], {
     stdio: ['inherit', 'inherit', 'inherit', 'ipc'],
     env: { ...MEMORY, ...process.env, SLUICE_LAUNCHER: String(process.pid) },
