@@ -75,9 +75,12 @@ async function fateOf(rejects: Reject[], run: () => Promise<CheckReport>): Promi
   }
 }
 
+/** Of a file that is damaged, and grows beyond its limit before that, either is told: in which order they are met depends on the pieces. */
+const UNPACKING: readonly string[] = ['SLUICE_CORRUPT', 'SLUICE_DECODED_SIZE']
+
 function failed(error: unknown): Omit<Fate, 'rejects'> {
   if (!(error instanceof SluiceError) || error.code === 'SLUICE_INTERNAL') throw error
-  return { error: error.code, recordsRead: 0, rejected: 0 }
+  return { error: UNPACKING.includes(error.code) ? UNPACKING.join(' or ') : error.code, recordsRead: 0, rejected: 0 }
 }
 
 function lineOf({ record, line, byteOffset, errors, raw, rawLength }: Reject): string {
