@@ -47,6 +47,7 @@ const LONG = [
   'replay',
   'resume',
   'stream',
+  'trip',
   'zones',
 ]
 

@@ -121,7 +121,7 @@ test('it is interrupted like a load', async () => {
   await assert.rejects(check({ source, signal: AbortSignal.abort() }), { code: 'SLUICE_INTERRUPTED' })
 })
 
-const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 60)
+const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 30)
 test(`check, load and the twin agree on ${SEEDS} mutated files`, async () => {
   for (let seed = 1; seed <= SEEDS; seed++) await execute(seed, folder, seed % 5 === 0)
 })

@@ -40,7 +40,7 @@ const CSV = `id,name\n${Array.from({ length: 5 }, (_, i) => `${i},n${i}\n`).join
 
 test('any table in any encoding and compression is read as it was written', { timeout: 120_000 }, async (t) => {
   const { to, query } = folderFor(t)
-  await roundTrip(t, to, query, 60)
+  await roundTrip(t, to, query, 30)
 })
 
 for (const [name, bytes] of [

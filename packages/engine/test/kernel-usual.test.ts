@@ -6,7 +6,7 @@ import { columnOf } from './support/column.ts'
 import { disagreement } from './support/compare.ts'
 import { Random } from './support/random.ts'
 
-const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 40)
+const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 20)
 const FIRST_SEED = Number(process.env.SLUICE_TEST_FIRST_SEED ?? 1)
 /** Cells of a source. */
 const CELLS = 60

@@ -13,7 +13,7 @@ import { type RunOptions, runKernel } from './support/run-kernel.ts'
 import type { TwinResult } from './twin/twin.ts'
 
 const ENCODINGS: Encoding[] = ['pg-binary', 'pg-text', 'sqlite-page']
-const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 60)
+const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 30)
 const FIRST_SEED = Number(process.env.SLUICE_TEST_FIRST_SEED ?? 1)
 
 const named = (name: string, cell: number, rest: Partial<ProgramColumn> = {}) =>
