@@ -3,7 +3,7 @@ import { apiKey, contact } from './api.ts'
 import { ImportView } from './import/import-view.tsx'
 import { JobsView } from './jobs/jobs-view.tsx'
 import { KeyView } from './key-view.tsx'
-import { paths, type Route, useRoute } from './route.ts'
+import { focusContent, paths, type Route, useRoute } from './route.ts'
 import { texts } from './texts.ts'
 import { JobView } from './watch/job-view.tsx'
 
@@ -17,8 +17,10 @@ export function App() {
   useEffect(() => {
     const listeners = { locked: () => setLocked(true), lost: () => setLost(true), reached: () => setLost(false) }
     for (const [name, listen] of Object.entries(listeners)) contact.addEventListener(name, listen)
+    addEventListener('hashchange', focusContent)
     return () => {
       for (const [name, listen] of Object.entries(listeners)) contact.removeEventListener(name, listen)
+      removeEventListener('hashchange', focusContent)
     }
   }, [])
   const enter = (key: string): void => {
@@ -29,7 +31,7 @@ export function App() {
 
   return (
     <>
-      <button type="button" className="skip" onClick={skip}>
+      <button type="button" className="skip" onClick={focusContent}>
         {texts.nav.skip}
       </button>
       <header className="top">
@@ -70,11 +72,6 @@ function NavLink({ to, on, text }: { to: string; on: boolean; text: string }) {
       {text}
     </a>
   )
-}
-
-/** The address behind `#` is the view's, so the focus is moved by hand. */
-function skip(): void {
-  document.querySelector<HTMLElement>('#content')?.focus()
 }
 
 function Mark() {

@@ -17,6 +17,9 @@ export function useRoute(): Route {
 
 export const paths = { import: '#/', jobs: '#/imports', job: (uploadId: string): string => `#/imports/${uploadId}` }
 
+/** For those who walk by keyboard, when what they pressed is gone. */
+export const focusContent = (): void => document.querySelector<HTMLElement>('#content')?.focus()
+
 export const go = (path: string): void => {
   location.hash = path
 }

@@ -104,7 +104,12 @@ export const texts = {
     duplicates: 'A row with a known key',
     policies: { reject: 'is refused', skip: 'is left out', update: 'renews the old row' },
     dedupe: 'Equal rows',
-    dedupes: { none: 'are all loaded', key: 'with one key are loaded once', content: 'in every cell are loaded once' },
+    dedupes: {
+      none: 'are all loaded',
+      key: 'with one key are loaded once',
+      content: 'in every cell are loaded once',
+      'content:count': 'in every cell stay as many as in the file, however often it comes',
+    },
     replace: 'Swap the whole table',
     replaceHint: 'Old rows stay visible until the end',
     atomic: 'All rows at once, at the end',
@@ -203,6 +208,10 @@ export const texts = {
     same: 'The table holds this file already, so nothing was loaded twice.',
     failedTitle: 'The load stopped',
     failedHint: 'What was committed stays. Mend the cause, then try again: it goes on from there.',
+    tooMany: (refused: number, records: number) =>
+      `${count(refused)} of ${plural(records, 'record was', 'records were')} refused, more than was allowed.`,
+    tooManyHint:
+      'What was committed stays. Correct the refused records below and load them, then try again: it goes on from there. The whole file sent once more would load its sound rows twice, where no key tells them apart.',
     cancelledHint: 'What was committed stays. Going on continues behind the last row.',
     retry: 'Try again',
     resume: 'Go on',

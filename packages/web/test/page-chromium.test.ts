@@ -182,10 +182,70 @@ test('a profile of the server, a key of two columns, and equal rows loaded once'
   await page.getByLabel('Profile').selectOption('staff')
   await button(page, /^Import /).click()
   await page.getByText('3 records: 3 inserted, 0 refused.').first().waitFor()
+  await page.getByRole('link', { name: 'Import a file' }).click()
+  await choose()
+  await page.getByLabel(/^Table/).fill('twins')
+  await page.getByText('More choices').click()
+  await page.getByLabel('Equal rows').selectOption('content:count')
+  await button(page, /^Import /).click()
+  await page.getByText('3 records: 3 inserted, 0 refused.').first().waitFor()
   await served.stop()
   using database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true })
+  const twins = database.prepare("SELECT count(*) AS n FROM twins WHERE content_hash LIKE '%:2'").get()
+  assert.deepEqual({ ...twins }, { n: 1 })
   const [row] = database.prepare('SELECT count(*) AS n, min(source) AS source FROM staff').all()
   assert.deepEqual({ ...row }, { n: 3, source: 'profile' })
+})
+
+test('a load that is cancelled goes on where it stopped, and the focus stays in the page', async () => {
+  const records = 600_000
+  const folder = temporaryFolder()
+  const served = await serve(folder)
+  const { page } = await visit(browser, served.url)
+  const focus = () => page.evaluate(() => document.activeElement?.id)
+  page.on('dialog', (dialog) => void dialog.accept())
+  await page.setInputFiles('input[type=file]', sample(folder, 'stopped.csv', records))
+  assert.equal(await focus(), 'content')
+  await button(page, /^Import [\d.]+ MB/).click()
+  await reached(page, 'In the database', 1)
+  assert.equal(await focus(), 'content')
+  await button(page, 'Cancel').click()
+  await button(page, 'Go on').waitFor()
+  await page
+    .getByText(/^Cancelled\. [\d,]+ records settled/)
+    .first()
+    .waitFor()
+  await accessible(page, 'cancelled')
+  using database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true, timeout: 10_000 })
+  const rows = () => Number(database.prepare('SELECT count(*) AS n FROM stopped').get()!['n'])
+  const before = rows()
+  assert.ok(before > 0 && before < records * 0.99)
+  await button(page, 'Go on').click()
+  await page.getByText('The account balances').waitFor({ timeout: 90_000 })
+  await page.getByText(`${records.toLocaleString('en')} records: ${rows().toLocaleString('en')} inserted`).waitFor()
+  assert.ok(rows() > before)
+  await served.stop()
+})
+
+test('more refused than allowed: said without flags, and made good by corrections', async () => {
+  const served = await serve(temporaryFolder())
+  const { page } = await visit(browser, served.url)
+  await page.setInputFiles('input[type=file]', {
+    name: 'strict.csv',
+    mimeType: 'text/csv',
+    buffer: Buffer.from('id,name\n1,Ada\nx,Bo\n3,Cy\n'),
+  })
+  await page.getByLabel('Type of id').selectOption('integer')
+  await page.getByText('More choices').click()
+  await page.getByLabel(/^Refused rows allowed/).fill('0')
+  await button(page, /^Import /).click()
+  await page.getByText('1 of 3 records were refused, more than was allowed.').waitFor()
+  await page.getByLabel('id in line 3').fill('2')
+  await button(page, 'Load 1 corrected record').click()
+  await page.getByText('1 record loaded.').waitFor()
+  await button(page, 'Try again').click()
+  await page.getByText('3 records: 3 inserted, 0 refused.').waitFor()
+  await served.stop()
 })
 
 test('with keys the page is open, and asks for one before it shows anything', async () => {
@@ -207,14 +267,21 @@ test('with keys the page is open, and asks for one before it shows anything', as
 test('on a phone nothing is wider than the screen, in either colour', async () => {
   const served = await serve(temporaryFolder())
   const { page } = await visit(browser, served.url, { viewport: { width: 360, height: 740 }, colorScheme: 'dark' })
+  const width = () => page.evaluate(() => document.documentElement.scrollWidth)
   await page.setInputFiles('input[type=file]', {
-    name: 'a.csv',
+    name: `${'a-name-without-a-space-'.repeat(3)}.csv`,
     mimeType: 'text/csv',
     buffer: Buffer.from('id,name\n1,Ada\n'),
   })
   await page.getByText('The one record would go in.').waitFor()
   await accessible(page, 'on a phone')
-  assert.ok((await page.evaluate(() => document.documentElement.scrollWidth)) <= 360)
+  assert.ok((await width()) <= 360)
+  await button(page, /^Import /).click()
+  await button(page, 'Copy link').waitFor()
+  assert.ok((await width()) <= 360)
+  await page.getByRole('link', { name: 'All imports' }).click()
+  await page.getByRole('link', { name: /^a-name/ }).waitFor()
+  assert.ok((await width()) <= 360)
   await served.stop()
 })
 

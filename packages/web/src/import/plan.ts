@@ -34,7 +34,7 @@ export interface Target {
   profile: string
   key: string[]
   onConflict: 'reject' | 'skip' | 'update'
-  dedupe: 'none' | 'key' | 'content'
+  dedupe: 'none' | 'key' | 'content' | 'content:count'
   replace: boolean
   atomic: boolean
   maxErrors: string

@@ -5,7 +5,7 @@ import { KeyChoice } from './key-choice.tsx'
 import type { Column, Target } from './plan.ts'
 
 const POLICIES = ['reject', 'skip', 'update'] as const
-const DEDUPES = ['none', 'key', 'content'] as const
+const DEDUPES = ['none', 'key', 'content', 'content:count'] as const
 
 /** Where the rows go, and by which rules. */
 export function TargetForm({ target, columns, set, saveProfile }: TargetProps) {

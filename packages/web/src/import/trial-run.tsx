@@ -1,5 +1,6 @@
 import { useEffect, useState } from 'react'
 import { ApiError, type DryRun, dryRun } from '../api.ts'
+import { inWordsOfPage } from '../failure.ts'
 import { texts } from '../texts.ts'
 import type { View } from './plan.ts'
 
@@ -26,7 +27,7 @@ export function TrialRun({ view, settings }: { view: View; settings: Record<stri
         (error: Error) => {
           if (gone.signal.aborted) return
           const refused = error instanceof ApiError && [400, 403, 422].includes(error.status)
-          setOutcome(refused ? { kind: 'refused', why: error.message } : { kind: 'off' })
+          setOutcome(refused ? { kind: 'refused', why: inWordsOfPage(error.message) } : { kind: 'off' })
         },
       )
     }, PAUSE_MS)

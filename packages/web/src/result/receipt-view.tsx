@@ -61,8 +61,13 @@ function ShareButton() {
   // Only pages of a safe origin may write to the clipboard.
   if (!('clipboard' in navigator)) return null
   return (
-    <button type="button" className="button quiet" onClick={share}>
-      <span role="status">{shared ? texts.result.shared : texts.result.share}</span>
-    </button>
+    <>
+      <button type="button" className="button quiet" onClick={share}>
+        {shared ? texts.result.shared : texts.result.share}
+      </button>
+      <span className="visually-hidden" role="status">
+        {shared && texts.result.shared}
+      </span>
+    </>
   )
 }

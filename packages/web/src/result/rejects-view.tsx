@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'react'
+import { useEffect, useMemo, useRef, useState } from 'react'
 import { download, rejectsPath, replayRejects, type Status } from '../api.ts'
 import { count } from '../format.ts'
 import { Notice } from '../parts/notice.tsx'
@@ -12,6 +12,8 @@ type Edited = Map<string, Map<number, string>>
 /** The refused records: found, corrected in place, and loaded again. */
 export function RejectsView({ status, refresh }: { status: Status; refresh: () => void }) {
   const { uploadId } = status
+  // The tray goes with its last correction, and the focus must not go with it.
+  const place = useRef<HTMLElement>(null)
   const [rejects, setRejects] = useState<Rejects>()
   const [round, setRound] = useState(0)
   const [trouble, setTrouble] = useState('')
@@ -49,6 +51,7 @@ export function RejectsView({ status, refresh }: { status: Status; refresh: () =
       const { replay: done } = await replayRejects(uploadId, correctionsCsv(rejects!, edits))
       setSaid(texts.rejects.done(done.loaded, done.refused))
       setEdits(new Map())
+      place.current?.focus()
       setRound((n) => n + 1)
       refresh()
     } catch (error) {
@@ -57,6 +60,10 @@ export function RejectsView({ status, refresh }: { status: Status; refresh: () =
       setBusy(false)
     }
   }
+  const discard = (): void => {
+    setEdits(new Map())
+    place.current?.focus()
+  }
   const fetchFile = (form: 'csv' | 'ndjson') => async () => {
     await download(rejectsPath(uploadId, form), `rejects-${uploadId}.${form}`).catch((error: Error) =>
       setTrouble(error.message),
@@ -64,7 +71,7 @@ export function RejectsView({ status, refresh }: { status: Status; refresh: () =
   }
 
   return (
-    <section className="rejects" aria-labelledby="rejects-title">
+    <section className="rejects" aria-labelledby="rejects-title" ref={place} tabIndex={-1}>
       <header className="section-head">
         <div>
           <h2 id="rejects-title">{texts.rejects.title}</h2>
@@ -151,7 +158,7 @@ export function RejectsView({ status, refresh }: { status: Status; refresh: () =
           <button type="button" className="button primary" disabled={busy} onClick={replay}>
             {busy ? texts.rejects.replaying : texts.rejects.replay(edits.size)}
           </button>
-          <button type="button" className="button quiet" disabled={busy} onClick={() => setEdits(new Map())}>
+          <button type="button" className="button quiet" disabled={busy} onClick={discard}>
             {texts.rejects.discard}
           </button>
         </div>

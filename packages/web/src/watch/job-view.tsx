@@ -1,10 +1,11 @@
 import { useEffect, useState } from 'react'
 import { type ApiError, cancelUpload, isActive, retryUpload, type Status } from '../api.ts'
+import { failureOf } from '../failure.ts'
 import { Notice } from '../parts/notice.tsx'
 import { StateBadge } from '../parts/state-badge.tsx'
 import { ReceiptView } from '../result/receipt-view.tsx'
 import { RejectsView } from '../result/rejects-view.tsx'
-import { paths } from '../route.ts'
+import { focusContent, paths } from '../route.ts'
 import { texts } from '../texts.ts'
 import { giveUp, type Transfer, useTransfer } from '../upload/transfers.ts'
 import { ProgressView } from './progress-view.tsx'
@@ -31,13 +32,14 @@ export function JobView({ uploadId }: { uploadId: string }) {
     setTrouble('')
     try {
       await action()
+      // What was pressed is gone with the state it belonged to.
+      focusContent()
     } catch (thrown) {
       setTrouble((thrown as Error).message)
     }
     watched.refresh()
   }
   const cancel = act(async () => {
-    if (!confirm(texts.watch.cancelSure)) return
     if (status?.status === 'receiving' && transfer) {
       await giveUp(uploadId)
       location.hash = paths.import
@@ -65,7 +67,12 @@ export function JobView({ uploadId }: { uploadId: string }) {
         </Notice>
       )}
       {isActive(status.status) ? (
-        <ProgressView watched={watched} status={status} transfer={transfer} cancel={cancel} />
+        <ProgressView
+          watched={watched}
+          status={status}
+          transfer={transfer}
+          cancel={() => confirm(texts.watch.cancelSure) && void cancel()}
+        />
       ) : (
         <ReceiptView status={status} />
       )}
@@ -94,14 +101,15 @@ function Head({ status, transfer }: { status: Status; transfer: Transfer | undef
 }
 
 function Stopped({ status, retry }: { status: Status; retry: () => void }) {
+  const { why, hint } = failureOf(status)
   return (
     <Notice
       tone="bad"
       title={texts.result.failedTitle}
       actions={status.mode === 'staged' && <RetryButton retry={retry} />}
     >
-      <p className="notice-detail">{status.error}</p>
-      <p>{texts.result.failedHint}</p>
+      <p className="notice-detail">{why}</p>
+      <p>{hint}</p>
     </Notice>
   )
 }
