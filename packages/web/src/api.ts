@@ -2,7 +2,7 @@
 
 export type State = 'receiving' | 'uploaded' | 'processing' | 'completed' | 'failed' | 'cancelled'
 
-export interface Counts {
+interface Counts {
   recordsRead: number
   inserted: number
   updated: number

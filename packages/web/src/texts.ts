@@ -55,7 +55,6 @@ export const texts = {
     type: 'Type',
     typeOf: (name: string) => `Type of ${name}`,
     samples: 'Samples',
-    dateFormat: 'Written as',
     dateFormatOf: (name: string) => `How dates in ${name} are written`,
     isoDate: 'YYYY-MM-DD',
     isoTime: 'YYYY-MM-DD hh:mm:ss',
@@ -218,7 +217,6 @@ export const texts = {
     share: 'Copy link',
     shared: 'Link copied',
     another: 'Import another file',
-    clean: 'Every record is in. Nothing to repair.',
   },
 
   rejects: {
@@ -306,7 +304,6 @@ export const texts = {
     back: 'Back to the imports',
     missing: 'There is no such import',
     missingHint: 'Its status may have run out, or it belongs to another key.',
-    again: 'Try again',
     title: 'Something went wrong',
   },
 }

@@ -248,6 +248,21 @@ test('more refused than allowed: said without flags, and made good by correction
   await served.stop()
 })
 
+test('an upload that the server refuses half-way says why', async () => {
+  const served = await serve(temporaryFolder())
+  const { page } = await visit(browser, served.url)
+  // As a proxy in front of the server would, whose limit is below that of the server.
+  await page.route('**/files/*', (route) =>
+    route.fulfill({ status: 413, json: { detail: 'The proxy takes 1 MB at most' } }),
+  )
+  await page.setInputFiles('input[type=file]', { name: 'a.csv', mimeType: 'text/csv', buffer: Buffer.from('id\n1\n') })
+  await button(page, /^Import /).click()
+  await page.getByText('The proxy takes 1 MB at most').waitFor()
+  assert.equal(await button(page, 'Pause').count(), 0)
+  await accessible(page, 'refused half-way')
+  await served.stop()
+})
+
 test('with keys the page is open, and asks for one before it shows anything', async () => {
   const served = await serve(temporaryFolder(), { SLUICE_API_KEYS: 'right-key-1234', HOST: '127.0.0.1' })
   const { page } = await visit(browser, `${served.url}/#/imports`)

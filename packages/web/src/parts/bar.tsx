@@ -1,7 +1,7 @@
 import { percent } from '../format.ts'
 
 /** A bar with its name before and its figures behind it. */
-export function Bar({ label, share, detail, tone = 'accent', busy = false }: BarProps) {
+export function Bar({ label, share, detail, busy = false }: BarProps) {
   const value = Math.min(1, Math.max(0, share))
   return (
     <div className="bar">
@@ -19,7 +19,7 @@ export function Bar({ label, share, detail, tone = 'accent', busy = false }: Bar
         aria-valuenow={Math.floor(value * 100)}
         tabIndex={-1}
       >
-        <div className={`bar-fill ${tone} ${busy ? 'busy' : ''}`} style={{ width: `${value * 100}%` }} />
+        <div className={`bar-fill ${busy ? 'busy' : ''}`} style={{ width: `${value * 100}%` }} />
       </div>
     </div>
   )
@@ -30,6 +30,5 @@ interface BarProps {
   /** 0 to 1. */
   share: number
   detail: string
-  tone?: 'accent' | 'quiet'
   busy?: boolean
 }

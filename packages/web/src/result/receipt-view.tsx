@@ -1,5 +1,5 @@
 import { useState } from 'react'
-import type { Counts, Status } from '../api.ts'
+import type { Status } from '../api.ts'
 import { paths } from '../route.ts'
 import { texts } from '../texts.ts'
 
@@ -8,25 +8,24 @@ const PARTS = ['inserted', 'updated', 'unchanged', 'duplicates', 'rejected'] as 
 /** The account of an import in words, and as one bar of what became of its records. */
 export function ReceiptView({ status }: { status: Status }) {
   const { receipt, rowsProcessed, rowsFailed } = status
-  const counts: Counts | undefined = receipt ?? undefined
-  const sum = counts ? PARTS.reduce((total, part) => total + counts[part], 0) : 0
-  const balances = counts !== undefined && sum === counts.recordsRead
+  const sum = receipt ? PARTS.reduce((total, part) => total + receipt[part], 0) : 0
+  const balances = receipt !== undefined && sum === receipt.recordsRead
   return (
     <section className="panel receipt" aria-label={texts.states[status.status]}>
       <p className="receipt-words">
-        {counts
-          ? texts.result.sentence(counts as unknown as Record<string, number>)
+        {receipt
+          ? texts.result.sentence(receipt as unknown as Record<string, number>)
           : texts.watch.live(texts.states[status.status], rowsProcessed, rowsFailed)}
       </p>
-      {counts && counts.recordsRead > 0 && (
+      {receipt && receipt.recordsRead > 0 && (
         <>
           <div className="receipt-bar" aria-hidden="true">
             {PARTS.map((part) => (
-              <span key={part} className={part} style={{ flexGrow: counts[part] }} hidden={counts[part] === 0} />
+              <span key={part} className={part} style={{ flexGrow: receipt[part] }} hidden={receipt[part] === 0} />
             ))}
           </div>
           <ul className="receipt-legend" aria-hidden="true">
-            {PARTS.filter((part) => counts[part] > 0).map((part) => (
+            {PARTS.filter((part) => receipt[part] > 0).map((part) => (
               <li key={part} className={part}>
                 {texts.result.parts[part]}
               </li>
@@ -37,7 +36,7 @@ export function ReceiptView({ status }: { status: Status }) {
       <div className="receipt-foot">
         <p className="hint">
           {receipt && <span>{texts.result.took(receipt.elapsedMs, receipt.rowsPerSecond)}</span>}
-          {counts && (
+          {receipt && (
             <span className={balances ? 'good' : 'bad'}>{balances ? texts.result.balances : texts.result.doesNot}</span>
           )}
           {status.sameAs && <a href={paths.job(status.sameAs)}>{texts.result.same}</a>}

@@ -51,6 +51,11 @@ export function JobView({ uploadId }: { uploadId: string }) {
     <article className="job">
       <Head status={status} transfer={transfer} />
       {trouble && <Notice tone="bad" title={trouble} />}
+      {transfer?.state === 'failed' && (
+        <Notice tone="bad" title={texts.watch.events.refused}>
+          <p className="notice-detail">{transfer.error}</p>
+        </Notice>
+      )}
       <p className="visually-hidden" role="status">
         {isActive(status.status)
           ? texts.watch.live(texts.states[status.status], roughly(status.rowsProcessed), roughly(status.rowsFailed))

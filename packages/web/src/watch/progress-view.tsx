@@ -31,7 +31,7 @@ export function ProgressView({ watched, status, transfer, cancel }: ProgressProp
         />
         <p className="hint">{hintOf(receiving, transfer)}</p>
         <div className="bars-actions">
-          {receiving && transfer && transfer.state !== 'sent' && (
+          {receiving && transfer && !['sent', 'failed'].includes(transfer.state) && (
             <button
               type="button"
               className="button"
@@ -91,7 +91,7 @@ interface ProgressProps {
 
 function hintOf(receiving: boolean, transfer: Transfer | undefined): string {
   if (!receiving) return texts.watch.sentOnly
-  return transfer ? texts.watch.keepOpen : texts.watch.elsewhere
+  return transfer && transfer.state !== 'failed' ? texts.watch.keepOpen : texts.watch.elsewhere
 }
 
 function Figure({ name, value, tone = '' }: { name: string; value: string; tone?: string }) {
