@@ -9,14 +9,12 @@ import { fileURLToPath } from 'node:url'
 const NEEDED = 24
 const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP']
 /**
- * Rows make no objects, so a large nursery is only memory: two direct uploads of 200 MB took 212 MB with V8's
- * default of 16 MB, and 180 MB with this; a load of the same file took 133 MB and 122 MB. And V8 lets a heap grow to several times what is alive in it: 5,000,000 records with 50,000
- * rejects, beside a filter of 131 MB for what may be there twice, took 266 MB without the second flag and 251 MB with it, for 2 to 5 % more
- * CPU. V8 heeds both only at the start of the process.
+ * Rows make no objects, so a large nursery is only memory: two direct uploads of 200 MB took 212 MB with V8's default of 16 MB, and 180 MB
+ * with this; a load of the same file took 133 MB and 122 MB. And V8 lets a heap grow to several times what is alive in it: 5,000,000
+ * records with 50,000 rejects took 134 MB into SQLite without the second flag and 122 to 124 MB with it, beside a filter of 131 MB 266 MB
+ * and 251 MB, for 2 to 5 % more CPU. V8 heeds both only at the start of the process.
  */
-const NURSERY = '--max-semi-space-size=2'
-const FRUGAL = '--heap-growing-percent=30'
-const HEAP = process.argv.some((word) => word.startsWith('--dedupe')) ? [NURSERY, FRUGAL] : [NURSERY]
+const HEAP = ['--max-semi-space-size=2', '--heap-growing-percent=30']
 /**
  * glibc gives each thread an area of its own to take memory from, and what is free in one is of no use to another. And behind the first
  * large piece that is freed it keeps such pieces for itself: records of 15 MB took 30 MB more into SQLite.
