@@ -1,5 +1,6 @@
 /**
- * `npm run bench`: sluice and its peers load the same file in turn, several times, and their medians are compared.
+ * `npm run bench`: sluice and its peers load the same file in turn, several times. A ratio is the median of those within each turn:
+ * where a machine is now faster and now slower, that strikes all of a turn.
  * Options: --rows N (1,000,000), --runs N (3), --only NAME (repeatable; see comparisons.ts).
  */
 import { arch, cpus, totalmem } from 'node:os'
@@ -79,11 +80,11 @@ async function run(subject: Subject, { target, sample }: Comparison): Promise<Ru
 
 function report({ comparison, runs, missing }: Result): void {
   const { sample, floors } = comparison
-  const [ours] = [...runs.values()].map((done) => median(done.map((one) => one.seconds)))
+  const [ours] = [...runs.values()]
   const rows = [...runs].map(([subject, done]) => {
     const seconds = done.map((one) => one.seconds)
     const middle = median(seconds)
-    const ratio = middle / ours!
+    const ratio = median(seconds.map((value, turn) => value / ours![turn]!.seconds))
     const floor = floors[subject.name]
     return [
       subject.name,
