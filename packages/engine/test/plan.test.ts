@@ -292,6 +292,7 @@ const MEETINGS: [field: Partial<Field>, own: { type: ColumnType; storage: Storag
   [{ type: 'datetime' }, { type: { kind: 'date' }, storage: 'pg-date' }, { kind: 'date' }],
   [{ type: 'object' }, { type: { kind: 'json', top: 'any' }, storage: 'pg-jsonb' }, { kind: 'json', top: 'object' }],
   [{ type: 'boolean' }, INT4, INT4.type],
+  [{ type: 'boolean' }, { type: INT8, storage: 'sqlite-integer' }, { kind: 'boolean' }],
   [{ type: 'date' }, { type: { kind: 'other' }, storage: 'pg-text' }, { kind: 'other' }],
 ]
 for (const [field, own, type] of MEETINGS) {

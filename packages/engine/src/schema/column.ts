@@ -97,7 +97,9 @@ function typeIn(
       ...(own.type.kind === 'text' && asked?.test && { test: asked.test }),
     }
   }
-  if (own.type.kind === 'text' || WIDENED[asked.type.kind]?.includes(own.type.kind))
+  // SQLite has no booleans: who declares INTEGER, as a STRICT table must, keeps 0 and 1 as sluice does.
+  const isFlag = asked.type.kind === 'boolean' && own.storage === 'sqlite-integer'
+  if (own.type.kind === 'text' || isFlag || WIDENED[asked.type.kind]?.includes(own.type.kind))
     return { ...asked, storage: own.storage }
   const agreed = own.type.kind === asked.type.kind
   // The column knows the sizes of its numbers; what stands at the top of its JSON only the schema knows.
