@@ -3,7 +3,7 @@ import { after, before, describe, test } from 'node:test'
 import fc from 'fast-check'
 import type { SluiceError } from '../src/errors.ts'
 import { load } from '../src/load.ts'
-import type { LoadOptions } from '../src/options.ts'
+import type { LoadOptions, Row } from '../src/options.ts'
 import type { Receipt } from '../src/receipt.ts'
 import { replay } from '../src/replay.ts'
 import type { Database } from '../src/write/database.ts'
@@ -283,10 +283,25 @@ export function jsonLoadSuite(name: string, connect: () => Promise<{ url: string
         )
         assert.deepEqual(jobs, [])
       }
-      await drop()
-      await assert.rejects(run('json', Buffer.from(`${whole} {}`), { sourceName: 'followed' }), {
-        code: 'SLUICE_CORRUPT',
-      })
+    })
+
+    test('the records before a document that does not end as it should are loaded', async () => {
+      for (const [text, path] of [
+        ['[{"id":1},{"id":2}] {}', undefined],
+        ['[{"id":1},{"id":2},', undefined],
+        ['{"r":[{"id":1},{"id":2}]', 'r'],
+        ['{"r":[{"id":1},{"id":2}]}]', 'r'],
+      ] as const) {
+        await drop()
+        const options = { dialect: { format: 'json' as const, ...(path && { jsonPath: path }) } }
+        const mapped = { ...options, map: (row: Row) => row }
+        for (const [index, each] of [options, mapped].entries()) {
+          const loading = run('json', Buffer.from(text), { ...each, sourceName: `${index} ${text}` })
+          await assert.rejects(loading, { code: 'SLUICE_CORRUPT' })
+        }
+        const [found] = await database.query<{ rows: number }>('SELECT count(*) AS rows FROM t')
+        assert.equal(Number(found!.rows), 4, text)
+      }
     })
 
     test('an empty array is no record for a table that is there, and no table where there is none', async () => {

@@ -113,6 +113,8 @@ export class JsonTail {
   #structure = new Structure()
   #bytes = 0
   #lines = 0
+  /** Line ends before what should not be there. */
+  #followed: number | undefined
 
   /** @param depth brackets that are open around the array */
   constructor(depth: number) {
@@ -123,33 +125,39 @@ export class JsonTail {
     return this.#bytes
   }
 
+  /** Whether something follows the end, or, where the source has `ended`, the document does not close. */
+  isBroken(ended: boolean): boolean {
+    return this.#followed !== undefined || (ended && this.#structure.depth > 0)
+  }
+
   /**
    * Takes all of the bytes, and returns how many.
    * @param closed bytes at the beginning up to the array's bracket, it included
-   * @throws SluiceError SLUICE_CORRUPT when something follows the end
    */
-  pass(bytes: Uint8Array, { line }: Position, closed = 0): number {
+  pass(bytes: Uint8Array, closed = 0): number {
     const structure = this.#structure
     this.#lines += countLines(bytes.subarray(0, closed))
     for (const byte of bytes.subarray(closed)) {
       if (byte === LF) this.#lines++
       if (structure.depth > 0) structure.take(byte)
-      else if (!isSpace(byte)) {
-        throw new SluiceError(
-          'SLUICE_CORRUPT',
-          `The JSON ends, and on line ${line + this.#lines} something follows; all records before it are loaded. ` +
-            'Several documents in one file are read where each is an object on a line of its own (--format ndjson)',
-        )
-      }
+      else if (!isSpace(byte)) this.#followed ??= this.#lines
     }
     this.#bytes += bytes.length
     return bytes.length
   }
 
-  /** The end of the source, which began to close at `position`. @throws SluiceError SLUICE_CORRUPT when it does not close */
+  /** The end of the source, which began to close at `position`. @throws SluiceError SLUICE_CORRUPT where it {@link isBroken} */
   end(position: Position): Position {
-    if (this.#structure.depth > 0) throw truncated({ ...position, line: position.line + this.#lines })
-    return { ...position, byte: position.byte + this.#bytes, line: position.line + this.#lines }
+    const { byte, line } = position
+    if (this.#followed !== undefined) {
+      throw new SluiceError(
+        'SLUICE_CORRUPT',
+        `The JSON ends, and on line ${line + this.#followed} something follows; all records before it are loaded. ` +
+          'Several documents in one file are read where each is an object on a line of its own (--format ndjson)',
+      )
+    }
+    if (this.#structure.depth > 0) throw truncated({ ...position, line: line + this.#lines })
+    return { ...position, byte: byte + this.#bytes, line: line + this.#lines }
   }
 }
 

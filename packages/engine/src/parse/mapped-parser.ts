@@ -85,7 +85,7 @@ export class MappedParser {
   push(bytes: Uint8Array): number {
     this.#fed = true
     if (this.#endless) return this.#endless.pass(bytes)
-    if (this.#tail) return this.#tail.pass(bytes, this.#position)
+    if (this.#tail) return this.#tail.pass(bytes)
     if (this.#taken > 0) {
       this.#bytes.copyWithin(0, this.#taken, this.#have)
       this.#have -= this.#taken
@@ -118,7 +118,10 @@ export class MappedParser {
         continue
       }
       if (this.#tail) {
-        if (!this.#ended) return 'input'
+        const isBroken = this.#tail.isBroken(this.#ended)
+        if (!(this.#ended || isBroken)) return 'input'
+        // What came before is committed first.
+        if (isBroken && batch.input.length > 0) return this.#finish(batch, 'full')
         this.#position = this.#tail.end(this.#position)
         return this.#finish(batch, 'end')
       }
@@ -215,7 +218,7 @@ export class MappedParser {
   #beginTail(closed: number): void {
     this.#tail = new JsonTail(this.#dialect.json!.path.length)
     const rest = this.#bytes.subarray(this.#taken, this.#have)
-    this.#tail.pass(rest, this.#position, closed - this.#position.byte)
+    this.#tail.pass(rest, closed - this.#position.byte)
     this.#have = 0
     this.#taken = 0
   }

@@ -194,7 +194,7 @@ export class Parser {
   push(bytes: Uint8Array): number {
     this.#fed = true
     if (this.#endless) return this.#endless.pass(bytes)
-    if (this.#tail) return this.#tail.pass(bytes, this.#position)
+    if (this.#tail) return this.#tail.pass(bytes)
     if (this.#taken > 0) {
       this.#kernel.bytes.copyWithin(this.#input, this.#input + this.#taken, this.#input + this.#have)
       this.#have -= this.#taken
@@ -229,7 +229,10 @@ export class Parser {
         if (this.#endless instanceof EndlessLine) this.#endless.end()
         this.#rejectEndless(batch, this.#endless)
       } else if (this.#tail) {
-        if (!this.#ended) return 'input'
+        const isBroken = this.#tail.isBroken(this.#ended)
+        if (!(this.#ended || isBroken)) return 'input'
+        // What came before is committed first.
+        if (isBroken && batch.input.length > 0) return this.#finish(batch, 'full')
         this.#position = this.#tail.end(this.#position)
         return this.#finish(batch, 'end')
       } else {
@@ -394,7 +397,7 @@ export class Parser {
     const from = this.#kernel.calls.getNext()
     this.#tail = new JsonTail(this.#dialect.json!.path.length)
     // The bracket itself is one of what it closes.
-    this.#tail.pass(this.#inputBytes(this.#taken, this.#have), this.#position, from - this.#taken)
+    this.#tail.pass(this.#inputBytes(this.#taken, this.#have), from - this.#taken)
     this.#have = 0
     this.#taken = 0
   }
