@@ -3,6 +3,7 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { resolve } from 'node:path'
 import { SluiceError } from '../errors.ts'
 import { CHUNK_BYTES, type Fingerprint, type Head, type Source } from './source.ts'
+import { openStream } from './stream.ts'
 
 /** Samples of a fingerprint and their size: 1 MB of reading, whatever the file's size. */
 const SAMPLES = 64
@@ -12,15 +13,17 @@ const SAMPLE_BYTES = 16 * 1024
 const HASHED_HEAD_BYTES = 1024 * 1024
 
 /**
- * Opens a regular file.
+ * Opens a file. What is none, such as a pipe with a name or that of a shell's `<(…)`, is a stream.
+ * @param signal ends the wait for the first bytes of a stream
  * @throws SluiceError SLUICE_SOURCE_NOT_FOUND
  */
-export async function openFile(path: string): Promise<Source> {
+export async function openFile(path: string, signal?: AbortSignal | undefined): Promise<Source> {
   let file: FileHandle | undefined
   try {
     file = await open(path)
     const info = await file.stat()
     if (info.isDirectory()) throw new SluiceError('SLUICE_SOURCE_NOT_FOUND', `${path} is a folder, not a file`)
+    if (!info.isFile()) return openStream(file.createReadStream(), resolve(path), signal)
     return new FileSource(file, resolve(path), info.size)
   } catch (cause) {
     await file?.close()

@@ -26,7 +26,7 @@ export async function openSources(
   const sources: Source[] = []
   try {
     for (const path of [source].flat()) {
-      for (const file of await filesOf(path)) sources.push(await openFile(file))
+      for (const file of await filesOf(path)) sources.push(await openFile(file, signal))
     }
     if (sources.length === 0) throw new SluiceError('SLUICE_USAGE', 'The list of sources is empty')
   } catch (error) {
