@@ -15,7 +15,7 @@ import type { Head, Source } from './source/source.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
-/** An array of JSON may begin behind the sample. */
+/** An array of JSON may begin behind the sample, and a first record end behind it. */
 const MOST_SAMPLE_BYTES = 16 * 1024 * 1024
 
 /** What is known of a source from its first bytes. */
@@ -39,28 +39,49 @@ export interface SourceHead {
 export async function headOf(
   source: Pick<Source, 'name' | 'head'>,
   given: Partial<Dialect>,
-  headerFor: (cells: number, keys?: string[]) => string[],
+  headerFor: HeaderFor,
   notice?: (message: string) => void,
-  sampleBytes = SAMPLE_BYTES,
 ): Promise<SourceHead> {
-  const stored = await source.head(sampleBytes)
+  for (let sampleBytes = SAMPLE_BYTES; ; ) {
+    const stored = await source.head(sampleBytes)
+    const { length } = stored.bytes
+    const isAll = stored.complete || length >= MOST_SAMPLE_BYTES
+    const head = headIn(stored, source.name, given, isAll, headerFor, notice)
+    if (head) return head
+    // A slow stream has perhaps not brought as much yet.
+    if (length >= sampleBytes) sampleBytes = Math.min(sampleBytes * 8, MOST_SAMPLE_BYTES)
+  }
+}
+
+type HeaderFor = (cells: number, keys?: string[]) => string[]
+
+/** @returns undefined where no record ends in the sample, and it is not all that is looked at */
+function headIn(
+  stored: Head,
+  name: string,
+  given: Partial<Dialect>,
+  isAll: boolean,
+  headerFor: HeaderFor,
+  notice: ((message: string) => void) | undefined,
+): SourceHead | undefined {
   const { complete } = stored
   if (stored.bytes.length === 0)
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} is empty: it has not even a header`)
-  const { charset, text: bytes } = headText(stored, given.encoding, source.name, notice)
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} is empty: it has not even a header`)
+  const { charset, text: bytes } = headText(stored, given.encoding, name, notice)
   const json = sniffJson(bytes, complete, { ...given, encoding: charset.name })
+  if (!isAll && (json === 'more' || json?.keys.length === 0)) return undefined
   if (json === 'more') {
-    if (sampleBytes < MOST_SAMPLE_BYTES) return headOf(source, given, headerFor, notice, sampleBytes * 8)
-    const message = `The array of ${source.name} does not begin in its first ${MOST_SAMPLE_BYTES} bytes`
+    const message = `The array of ${name} does not begin in its first ${MOST_SAMPLE_BYTES} bytes`
     throw new SluiceError('SLUICE_DIALECT', message)
   }
   if (json) {
-    notice?.(`${source.name}: ${json.evidence}`)
-    return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, source.name)
+    notice?.(`${name}: ${json.evidence}`)
+    return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, name)
   }
-  const { dialect, start, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
-  notice?.(`${source.name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
-  const records = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
+  const { dialect, start, columns, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
+  const [first] = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
+  if (!(first || isAll)) return undefined
+  notice?.(`${name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const sample = (from: Position, columns: string[]) => () =>
     readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from, columns })
   /** What is known is counted in the text; a load begins in the source. */
@@ -68,24 +89,20 @@ export async function headOf(
     const byte = charset.sourceLength(bytes.subarray(0, place.byte))
     return { dialect, header, start: { ...place, byte }, found: { evidence, sure }, sample: sample(place, header) }
   }
-  const [first] = records
   if (!first) {
     const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${source.name} ${what}`)
+    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} ${what}`)
   }
   if (!dialect.header) {
-    const header = headerFor(first.cells.length)
+    const header = headerFor(columns)
     return head(header, { byte: first.byteOffset, line: first.line, record: 0 })
   }
   if (first.fault) {
-    throw new SluiceError(
-      'SLUICE_DIALECT',
-      `The header of ${source.name} (line ${first.line}) is broken: ${first.fault.code}`,
-    )
+    throw new SluiceError('SLUICE_DIALECT', `The header of ${name} (line ${first.line}) is broken: ${first.fault.code}`)
   }
-  refuseUndecoded(bytes.subarray(0, first.next), first, charset, source.name)
-  const names = dialect.trailingDelimiter ? namesOf(first.cells) : first.cells
-  const header = names.map(({ text }) => text.trim())
+  refuseUndecoded(bytes.subarray(0, first.next), first, charset, name)
+  const cells = dialect.trailingDelimiter ? namesOf(first.cells) : first.cells
+  const header = cells.map(({ text }) => text.trim())
   return head(header, { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 })
 }
 

@@ -1,5 +1,7 @@
 import assert from 'node:assert/strict'
+import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -37,6 +39,27 @@ function* records(count: number, lines = 1000): Generator<Buffer> {
 }
 
 const TIMEOUT = { timeout: 30_000 }
+
+test('a stream that pauses within its header is waited for', TIMEOUT, async (t) => {
+  const { to, rows } = database(t)
+  async function* slowly(): AsyncGenerator<Buffer> {
+    yield Buffer.from('id,na')
+    await delay(2_500)
+    yield Buffer.from('me\n1,Ann\n')
+  }
+  await load({ source: slowly(), to, table: 'people' })
+  assert.equal(rows(), 1)
+})
+
+test('a pipe with a name is read as a stream', TIMEOUT, async (t) => {
+  const { to, path, rows } = database(t)
+  const pipe = `${path}.pipe`
+  execFileSync('mkfifo', [pipe])
+  const writing = writeFile(pipe, 'id,name\n1,Ann\n2,Bob\n')
+  const receipt = await load({ source: pipe, to, table: 'people' })
+  await writing
+  assert.deepEqual([receipt.source, rows()], [pipe, 2])
+})
 
 test('a pipeline ends when every row is in', TIMEOUT, async (t) => {
   const { to, rows } = database(t)

@@ -73,6 +73,15 @@ const CASES: [what: string, text: string, differs: Partial<Dialect>][] = [
   ['titles above two columns, apart', 'Sales\nof May\n\nid,name\n1,a\n2,b\n', { skipLines: 3 }],
   ['a header that lacks a name', 'name,city\nBob,Paris,x\nAnn,Rome,y\n', {}],
   ['a first record that lacks cells', '1\n1,2,3\n4,5,6\n', { header: false }],
+  ['a header three times', 'a,b,t\na,b,t\na,b,t\nx,y,10:00\nz,w,11:00\n', {}],
+  [
+    'spaces between quoted cells that hold commas',
+    '"a" "b" "c"\n"1" "x, y" "z"\n"2" "p,q" "r, s"\n',
+    { delimiter: ' ' },
+  ],
+  ['colons between quoted cells', '"a":"b"\n"1":"x, y"\n"2":"10:30"\n', { delimiter: ':' }],
+  ['two tabs between quoted cells', '"a"\t\t"b"\n"1"\t\t"x"\n', { delimiter: '\t\t' }],
+  ['colons in one column', '"t:x"\n"10:00"\n"11:00"\n', {}],
   ['nothing', '', {}],
   ['a header alone', 'a;b;c\n', { delimiter: ';' }],
 ]
@@ -87,6 +96,24 @@ for (const text of ['amount\n1,5\n2,7\n', 'text\nhello, you\nand, I, say\nno\n',
     for (const { cells } of readRecords(bytes(text), dialect)) assert.equal(cells.length, 1)
   })
 }
+
+test('columns of a source without a header are those of most of its records', () => {
+  for (const [text, columns] of [
+    ['1\n1,2,3\n4,5,6\n', 3],
+    ['"x"y,1\n1,2,3\n4,5,6\n', 3],
+    ['1,2,3\n1\n4,5,6\n', 3],
+    ['1,2\n1,2,3\n', 3],
+    ['"1\n', 0],
+  ] as const) {
+    assert.equal(sniffed(text, { header: false }).columns, columns, text)
+  }
+  assert.equal(sniffed('1,2,\n3,,\n4,5,\n', { header: false, trailingDelimiter: true }).columns, 2)
+})
+
+test('what may be no header, or does not fit the records below it, is not sure', () => {
+  for (const text of ['id,name\n1,2,3\n4,5,6\n', '""id,name\n1,a\n2,b\n', 'a,t\na,t\n1,10:00\n2,11:00\n'])
+    assert.equal(sniffed(text).sure, false, text)
+})
 
 test("Excel's first line names the delimiter and is passed over", () => {
   for (const mark of ['', '\ufeff']) {

@@ -29,18 +29,22 @@ export function judgeHeader([first, ...below]: readonly SourceRecord[]): HeaderV
       ? verdict(false, `${because}, and ${quote(value.text)} is no name`, false)
       : verdict(true, because, false)
   }
+  // A header that stands there several times is no value of the columns below it.
+  const again = below.findIndex((record) => !isSame(record, first))
+  const values = below.slice(Math.max(again, 0))
   let alike: string | undefined
   let years = true
   let repeated: string | undefined
   for (const [index, { text }] of first.cells.entries()) {
-    const column = below.flatMap(({ cells }) => cells[index] ?? [])
+    const column = values.flatMap(({ cells }) => cells[index] ?? [])
     const kind = kindOf(column)
     if (kind) kinds++
     if (kind && text.trim() !== '') {
-      if (cellKind(text) !== kind) return verdict(true, `${quote(text)} stands above ${kind}s`, true)
+      if (cellKind(text) !== kind) return verdict(true, `${quote(text)} stands above ${kind}s`, again <= 0)
       alike ??= text
       years &&= isYear(text) && column.some((cell) => !isYear(cell.text))
-    } else if (text !== '' && column.filter((cell) => cell.text === text).length >= REPEATS) repeated ??= text
+    } else if (text !== '' && below.filter(({ cells }) => cells[index]?.text === text).length >= REPEATS)
+      repeated ??= text
   }
   if (alike !== undefined && years) return verdict(true, `the year ${quote(alike)} stands above other numbers`, false)
   if (alike !== undefined) return verdict(false, `${quote(alike)} is like the values below it`, true)
@@ -48,6 +52,8 @@ export function judgeHeader([first, ...below]: readonly SourceRecord[]): HeaderV
   return verdict(true, 'nothing speaks against it', true)
 }
 
+const isSame = (one: SourceRecord, other: SourceRecord) =>
+  one.cells.length === other.cells.length && one.cells.every(({ text }, index) => text === other.cells[index]!.text)
 const isYear = (text: string) => /^(?:19|20)\d\d$/.test(text.trim())
 const quote = (text: string) => JSON.stringify(text.slice(0, 40))
 

@@ -35,6 +35,20 @@ export function namesOf(cells: readonly Cell[]): readonly Cell[] {
   return cells.slice(0, cells.findLastIndex(isFilled) + 1)
 }
 
+/**
+ * How many columns records without a header have: the cells of most of them, so that one which lacks some does not decide for all, not
+ * even the first one. Of two numbers as frequent the greater: what a record lacks is told, and no cell is one too many.
+ */
+export function columnsOf(records: readonly SourceRecord[], trailing: boolean): number {
+  const counts = new Map<number, number>()
+  for (const { cells } of records) {
+    const { length } = trailing ? cells.slice(0, cells.findLastIndex((cell) => !isNothing(cell)) + 1) : cells
+    counts.set(length, (counts.get(length) ?? 0) + 1)
+  }
+  const [most] = [...counts].sort(([width, count], [other, rival]) => rival - count || other - width)
+  return most?.[0] ?? 0
+}
+
 /** Whether every record behind the header that has more cells than it has names has nothing in them, and that most records do. */
 export function hasTrailingDelimiters([header, ...below]: readonly SourceRecord[]): boolean {
   if (!header) return false

@@ -5,13 +5,15 @@ import type { Position } from './position.ts'
 import { readRecords, type SourceRecord } from './records.ts'
 import { judgeHeader } from './sniff-header.ts'
 import { behindLines, headOf, lineEndOf, separatorLine } from './sniff-lines.ts'
-import { hasTrailingDelimiters, headerRowsBelow, titlesAbove } from './sniff-table.ts'
+import { columnsOf, hasTrailingDelimiters, headerRowsBelow, titlesAbove } from './sniff-table.ts'
 
 /** How a source is to be read, and why. */
 export interface Sniffed {
   dialect: Dialect
   /** Where reading begins: behind the lines to be passed over and Excel's `sep=` line, else at the start. */
   start: Position
+  /** The columns of a source without a header; 0 where no record of the sample can be taken apart. */
+  columns: number
   /** A sentence for the user. */
   evidence: string
   /** False where another dialect would have been about as likely. */
@@ -19,8 +21,12 @@ export interface Sniffed {
 }
 
 const DELIMITERS = [',', ';', '\t', '|']
-/** Looked for where none of those makes two columns of all records. */
+/** Looked for where none of those makes two columns of most records. */
 const RARE_DELIMITERS = ['^', '~', '\x01', '\x1f', '§', '¦', '~|~', '::', ' ']
+/** The share of the records that must have as many cells as most, for a reading to be believed. */
+const MOST = 0.8
+/** What stands between the first two cells where both are quoted is the delimiter, whatever it is. */
+const BETWEEN_QUOTES = /^(?:\ufeff)?(["'])(?:(?!\1)[^\r\n])*\1([^\w"'\r\n\0]{1,8})\1/
 /** Another delimiter that explains the sample so nearly as well is no worse a guess. */
 const TIE = 0.95
 /** What a file of one column is worth, beside one of two columns that all its records have: 1/2. */
@@ -32,6 +38,8 @@ const QUOTELESS = { records: 5, share: 0.1 }
 interface Reading {
   dialect: Dialect
   records: SourceRecord[]
+  /** Whether the first record cannot be taken apart; those that cannot are not among the records. */
+  isBroken: boolean
   /** Cells that most records have, and the share of the records that do. */
   width: number
   share: number
@@ -74,7 +82,7 @@ export function sniff(sample: Uint8Array, complete: boolean, given: Partial<Dial
   if (known === undefined) {
     refuseTie(best, rivals)
     best = longer(best, readings, readWith, bytes)
-    if (best.width < 2) best = readWith(likely(RARE_DELIMITERS, bytes)).filter(isPlain).reduce(better, best)
+    if (best.width < 2 || best.share < MOST) best = readWith(rare(bytes)).filter(isPlain).reduce(better, best)
   } else if (separator !== undefined && best.width < 2) {
     // The line may be wrong about what is below it.
     rivals.push(
@@ -99,6 +107,14 @@ function likely(delimiters: readonly string[], bytes: Uint8Array): string[] {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length)
   const absent = delimiters.find((one) => !text.includes(one))
   return delimiters.filter((one) => one === absent || text.includes(one))
+}
+
+/** The rare delimiters that may be in the sample, and the one between its first two cells where those are quoted. */
+function rare(bytes: Uint8Array): string[] {
+  const [, , between] = BETWEEN_QUOTES.exec(Buffer.from(bytes.subarray(0, 4096)).toString()) ?? []
+  return between === undefined || RARE_DELIMITERS.includes(between) || DELIMITERS.includes(between)
+    ? likely(RARE_DELIMITERS, bytes)
+    : [between, ...likely(RARE_DELIMITERS, bytes)]
 }
 
 const better = (one: Reading, other: Reading): Reading => (other.score > one.score ? other : one)
@@ -179,6 +195,9 @@ function describe(best: Reading, { start, fixed, separator, clear }: Circumstanc
     ...(first && { skipLines: first.line - 1 }),
     ...((trailing || fixed.trailingDelimiter !== undefined) && { trailingDelimiter: trailing }),
   }
+  const names = header && !trailing ? records[0]?.cells.length : undefined
+  const isLost = best.isBroken && fixed.header === undefined && !header
+  const uneven = names !== undefined && names !== best.width
   const further = header ? headerRowsBelow(records.slice(0, 100)) : 0
   const said = [
     separator === undefined ? '' : 'the delimiter as its first line sep= says',
@@ -189,6 +208,8 @@ function describe(best: Reading, { start, fixed, separator, clear }: Circumstanc
       ? `the first ${records[above]!.line - 1} lines have fewer cells: if they are no records, pass over them (--skip-lines)`
       : '',
     trailing ? 'records end with a delimiter that separates nothing' : '',
+    isLost ? 'the first record is broken: if it is the header, mend it' : '',
+    uneven ? `the header has ${names}` : '',
     further === 0
       ? ''
       : `the ${further === 1 ? 'record' : `${further} records`} below the header ${further === 1 ? 'looks' : 'look'} like more of it and ` +
@@ -198,13 +219,15 @@ function describe(best: Reading, { start, fixed, separator, clear }: Circumstanc
   return {
     dialect,
     start: first ? { byte: first.byteOffset, line: first.line, record: 0 } : start,
+    columns: columnsOf(records, trailing),
     evidence: [evidenceOf(best, dialect, headerIs), ...said].join('; '),
     sure:
       best.records.length > 0 &&
-      best.share > 0.8 &&
+      best.share > MOST &&
       clear &&
       above === titles &&
       further === 0 &&
+      !(uneven || isLost) &&
       (fixed.header !== undefined || verdict.sure),
   }
 }
@@ -280,6 +303,7 @@ function readingOf(records: SourceRecord[], dialect: Dialect): Reading {
   return {
     dialect,
     records: sound,
+    isBroken: records[0]?.fault !== undefined,
     width,
     share,
     faults: records.length - sound.length,

@@ -92,7 +92,7 @@ export function bindHeader(choices: Choices, given: FieldLookup, problems: strin
  * Names for the columns of a source without a header, by their order: the fields of the schema, else the columns of the
  * table that can be written, else `column1`, `column2`, …
  *
- * @param cells how many a record has
+ * @param cells how many a record has; 0: nobody knows, so that there are as many as names
  * @throws SluiceError SLUICE_COLUMNS when a record has more cells than there are names
  */
 export function headerByOrder(
@@ -103,8 +103,8 @@ export function headerByOrder(
   const names = schema
     ? schema.fields.map((field) => listOf(field.source)[0] ?? field.name)
     : target?.columns.filter((column) => !column.generated).map((column) => column.name)
-  if (!names) return Array.from({ length: cells }, (_, index) => `column${index + 1}`)
-  if (cells <= names.length) return names.slice(0, cells)
+  if (!names) return Array.from({ length: cells || 1 }, (_, index) => `column${index + 1}`)
+  if (cells <= names.length) return names.slice(0, cells || names.length)
   throw new SluiceError(
     'SLUICE_COLUMNS',
     `The source has no header and ${cells} columns, but the ${schema ? 'schema' : 'table'} has ${names.length}: ${showAll(names)}. Give the source a header, or a schema with a field for each column.`,
