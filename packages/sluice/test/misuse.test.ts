@@ -43,6 +43,12 @@ const CASES: [string[], RegExp][] = [
   [['load', 'a.csv', '--delimiter', '123456789'], /^--delimiter takes 1 to 8 bytes/],
   [['check', 'a.csv', '--skip-lines', 'x'], /^--skip-lines takes a whole number from 0/],
   [['check', 'a.csv', '--emit-schema', 'a.csv'], /would overwrite the source/],
+  [
+    ['check', 'a.csv', '--quiet', '--emit-schema', 'none/a.json'],
+    /^The schema cannot be written to none\/a\.json: ENOENT/,
+  ],
+  [['serve', '--port', '65536'], /^--port takes a whole number from 0 to 65535, not "65536"$/],
+  [['worker', '--concurrency', '1'], /^--concurrency takes a whole number from 2 to 64, not "1"$/],
   [['load', 'a.csv', '--quote', '«'], /^--quote takes one ASCII character/],
   [['load', 'a.csv', '--comment', '//'], /^--comment takes one ASCII character/],
   [['load', 'a.csv', '--batch-rows', '0'], /^--batch-rows takes a whole number from 1, not "0"$/],

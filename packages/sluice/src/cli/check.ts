@@ -111,7 +111,7 @@ async function runCheck(words: string[], flags: CheckFlags, config: Config): Pro
     }
     if (flags.emitSchema !== undefined) refuseOverwriting(flags.emitSchema, source.source)
     const report = await check(options)
-    if (flags.emitSchema !== undefined) await writeFile(flags.emitSchema, emitTableSchema(report.schema))
+    if (flags.emitSchema !== undefined) await writeSchema(flags.emitSchema, emitTableSchema(report.schema))
     if (flags.json) process.stdout.write(`${jsonOf(report)}\n`)
     else if (!flags.quiet) process.stdout.write(reportText(report))
     if (report.hopeless) return 1
@@ -137,6 +137,14 @@ function refuseOverwriting(file: string, source: LoadOptions['source']): void {
   const sources = typeof source === 'string' ? [source] : Array.isArray(source) ? source : []
   if (sources.some((path) => resolve(path) === resolve(file)))
     throw usageError(`--emit-schema ${file} would overwrite the source; name another file`)
+}
+
+async function writeSchema(file: string, text: string): Promise<void> {
+  try {
+    await writeFile(file, text)
+  } catch (cause) {
+    throw usageError(`The schema cannot be written to ${file}: ${(cause as Error).message}`)
+  }
 }
 
 /** JSON has no bytes: as `sluice rejects --ndjson` has them. */

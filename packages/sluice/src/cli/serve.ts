@@ -26,7 +26,7 @@ export function addServe(program: Command, config: Config): void {
     .summary('take uploads over HTTP')
     .description('Take files over HTTP and load them, in the background or as they come.')
     .option('--to <url>', 'sqlite:PATH or postgres://… (default: $DATABASE_URL, else sqlite:sluice.db)')
-    .option('--port <n>', 'port; 0 takes a free one (default: $PORT, else 3002)', read.wholeNumber('--port', 0))
+    .option('--port <n>', 'port; 0 takes a free one (default: $PORT, else 3002)', read.wholeNumber('--port', 0, 65_535))
     .option('--host <address>', 'where to listen (default: $HOST, else this machine only, or everywhere with API keys)')
     .addHelpText('after', EXAMPLES)
     .action(async (flags: ServeFlags) => {

@@ -8,11 +8,12 @@ type Reader<T> = (text: string, previous: T | undefined) => T
 const WORDS: Record<string, string> = { tab: '\t', '\\t': '\t', space: ' ', comma: ',', semicolon: ';', pipe: '|' }
 const SHARE = /^\d{1,3}(?:\.\d+)?%$/
 
-export function wholeNumber(flag: string, least: number): Reader<number> {
+export function wholeNumber(flag: string, least: number, most = Number.MAX_SAFE_INTEGER): Reader<number> {
+  const range = most === Number.MAX_SAFE_INTEGER ? `from ${least}` : `from ${least} to ${most}`
   return (text) => {
     const value = Number(text.replaceAll('_', ''))
-    if (/^\d[\d_]*$/.test(text) && value >= least && Number.isSafeInteger(value)) return value
-    throw usageError(`${flag} takes a whole number from ${least}, not "${text}"`)
+    if (/^\d[\d_]*$/.test(text) && value >= least && value <= most) return value
+    throw usageError(`${flag} takes a whole number ${range}, not "${text}"`)
   }
 }
 

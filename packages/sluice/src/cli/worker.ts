@@ -25,7 +25,11 @@ export function addWorker(program: Command, config: Config): void {
     .summary('load what sluice serve takes (needs REDIS_URL)')
     .description('Take uploads from the queue in Redis and load them. Any number of workers may run, on any machine.')
     .option('--to <url>', 'sqlite:PATH or postgres://… (default: $DATABASE_URL, else sqlite:sluice.db)')
-    .option('--concurrency <n>', 'uploads loaded at once, 2 to 64 (default: $SLUICE_CONCURRENCY, else 3)', concurrency)
+    .option(
+      '--concurrency <n>',
+      'uploads loaded at once, 2 to 64 (default: $SLUICE_CONCURRENCY, else 3)',
+      read.wholeNumber('--concurrency', 2, 64),
+    )
     .addHelpText('after', EXAMPLES)
     .action(async (flags: WorkerFlags) => {
       // It listens nowhere, so that HOST is none of its business.
@@ -41,12 +45,6 @@ async function serveMetrics({ jobs }: Service, port: number): Promise<AsyncDispo
     import('../telemetry/listener.ts'),
   ])
   return listenForMetrics(createRegistry(jobs), process.env['HOST'] || '127.0.0.1', port)
-}
-
-function concurrency(text: string): number {
-  const count = read.wholeNumber('--concurrency', 2)(text, undefined)
-  if (count <= 64) return count
-  throw new SluiceError('SLUICE_USAGE', `--concurrency takes 2 to 64, not ${count}`)
 }
 
 async function work(config: ServiceConfig): Promise<number> {
