@@ -59,8 +59,11 @@ async function compare(comparison: Comparison): Promise<Result> {
       missing.push((error as Error).message)
     }
   }
+  const order = [...runs]
   for (let turn = 0; turn < Number(flags.runs); turn++) {
-    for (const [subject, done] of runs) done.push(await run(subject, comparison))
+    for (const [subject, done] of order) done.push(await run(subject, comparison))
+    // Each comes after another one than before, so that what one leaves behind does not always strike the same.
+    order.push(order.shift()!)
   }
   return { comparison, runs, missing }
 }
