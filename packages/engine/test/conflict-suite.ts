@@ -301,6 +301,27 @@ export function conflictSuite(start: () => Promise<{ url: string; stop(): Promis
     })
   })
 
+  test('rows of 1,500 columns are compared, too', async () => {
+    await db.query('DROP TABLE IF EXISTS t')
+    const names = ['id', ...Array.from({ length: 1_499 }, (_, column) => `c${column}`)]
+    const rows = (last: string) => [
+      names,
+      names.map(() => '1'),
+      names.map((_, column) => (column < 1_499 ? '2' : last)),
+    ]
+    const wide = (last: string) =>
+      load({
+        source: Readable.from([Buffer.from(rows(last).join('\n'))]),
+        to: place.url,
+        table: 't',
+        key: ['id'],
+        onConflict: 'update',
+      })
+    await wide('2')
+    const { updated, unchanged } = await wide('3')
+    assert.deepEqual([updated, unchanged], [1, 1])
+  })
+
   describe('what cannot be meant', () => {
     test('a key without a unique index, no key at all, and contradictions are refused', async () => {
       await create('text')

@@ -62,7 +62,8 @@ class FileSource implements Source {
   async head(bytes: number): Promise<Head> {
     const buffer = Buffer.alloc(Math.min(bytes, this.size))
     const length = await this.#readAt(buffer, 0)
-    return { bytes: buffer.subarray(0, length), complete: length >= this.size }
+    // Short of that where the file was cut since it was opened; reading tells.
+    return { bytes: buffer.subarray(0, length), complete: length >= this.size || length < buffer.length }
   }
 
   async sha256(): Promise<string> {

@@ -65,7 +65,7 @@ class StreamSource implements Source {
     })
     interrupted.catch(() => undefined)
     try {
-      while (length < bytes && !this.#ended) {
+      while (length < bytes && (this.#coming || !this.#ended)) {
         // Where it was looked at before, something is there already.
         if (length > 0) patience ??= delay(HEAD_WAIT_MS, 'late' as const, { signal: giveUp.signal })
         patience?.catch(() => undefined)

@@ -107,8 +107,10 @@ function prepare({ db, table, conflict, columns }: Place, from: string, order: s
   const hasKey = cells.map((cell) => `${cell} IS NOT NULL`).join(' AND ')
   const onConflict = `ON CONFLICT (${key.map(quote).join(', ')})`
   const others = columns.filter((name) => !key.includes(name)).map(quote)
-  // Byte by byte, whatever the collation is: what is written in another way is a change.
-  const differs = others.map((name) => `t.${name} COLLATE BINARY IS NOT excluded.${name}`).join(' OR ')
+  // Byte by byte, whatever the collation is: what is written in another way is a change. In one comparison, as SQLite nests an OR of each
+  // column only 1,000 deep.
+  const [old, excluded] = [others.map((name) => `t.${name} COLLATE BINARY`), others.map((name) => `excluded.${name}`)]
+  const differs = `(${old.join(', ')}) IS NOT (${excluded.join(', ')})`
   const set = others.map((name) => `${name} = excluded.${name}`).join(', ')
   // The table's column comes first: its affinity and its collation are those of the comparison.
   const equal = key.map((name, i) => `t.${quote(name)} = s.${cells[i]}`).join(' AND ')
