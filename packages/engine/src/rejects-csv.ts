@@ -93,7 +93,7 @@ export function rejectCells(shape: Shape) {
     // A key that no column has is named in the message; joined to another's value it would spoil that.
     if (read.length > header.length && !dialect.json) {
       const rest = read.slice(header.length - 1).map(({ text }) => text)
-      cells[header.length - 1] = { text: rest.join(dialect.delimiter), isNull: false }
+      cells[header.length - 1] = { text: rest.join(latin(dialect.delimiter)), isNull: false }
     }
     return { cells, isWhole: false }
   }

@@ -35,6 +35,8 @@ const DELIMITERS = [',', ';', '\t']
  */
 export async function* readCorrections(source: Source, jobId: string, columns: string[]): AsyncGenerator<Correction> {
   const { bytes } = await source.head(HEAD_BYTES)
+  // Of no rejects there is not a line of NDJSON.
+  if (bytes.length === 0) return
   const chunks: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => source.read(0) }
   if (OBJECT.test(Buffer.from(bytes).toString())) yield* fromNdjson(chunks, source.name, jobId)
   else yield* fromCsv(chunks, bytes, source.name, columns)

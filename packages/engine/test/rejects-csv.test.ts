@@ -53,6 +53,7 @@ const job = fc
   .chain((headers) =>
     fc.record({
       headers: fc.constant(headers),
+      delimiter: fc.constantFrom(',', '€', '||'),
       records: fc.tuple(...headers.map(() => fc.array(fc.option(cell), { minLength: 1, maxLength: 5 }))),
       edits: fc.tuple(
         ...headers.map((header) => fc.array(cell, { minLength: header.length, maxLength: header.length })),
@@ -62,8 +63,8 @@ const job = fc
 
 const quote = (one: string | null) => (one === null ? '' : `"${one.replaceAll('"', '""')}"`)
 
-function rejectOf(cells: (string | null)[], segment: number): StoredReject {
-  const raw = Buffer.from(cells.map(quote).join(','), 'latin1')
+function rejectOf(cells: (string | null)[], segment: number, delimiter: string): StoredReject {
+  const raw = Buffer.from(cells.map(quote).join(latin(delimiter)), 'latin1')
   const errors = [{ column: null, code: 'constraint-error' as const, message: '=no', value: null }]
   const place = { id: 1, jobId: JOB, segment, source: `@${segment}.csv`, createdAt: '', closedAt: null }
   return { ...place, record: segment + 1, line: segment + 2, byteOffset: 0, errors, raw, rawLength: raw.length }
@@ -82,13 +83,13 @@ const cellsOf = (bytes: Buffer) =>
 
 test('whatever cells and names are: the CSV is UTF-8, no formula, and comes back as it was or as it was edited', async () => {
   await fc.assert(
-    fc.asyncProperty(job, async ({ headers, records, edits }) => {
+    fc.asyncProperty(job, async ({ headers, delimiter, records, edits }) => {
       const [header, ...others] = headers as [string[], ...string[][]]
       const named = Object.fromEntries(others.map((one, i) => [`${i + 1}`, one]))
-      const settings = { header, headers: named, dialect: CSV }
+      const settings = { header, headers: named, dialect: { ...CSV, delimiter } }
       const columns = [...new Set(headers.flat())]
       // A line that is one empty cell without quotes is no record.
-      const rejects = records.map((cells, i) => rejectOf(cells.length === 1 ? [cells[0] ?? ''] : cells, i))
+      const rejects = records.map((cells, i) => rejectOf(cells.length === 1 ? [cells[0] ?? ''] : cells, i, delimiter))
       const csv = Buffer.concat([rejectsHead(settings), ...rejects.map(rejectLine(settings))])
       assert.ok(isUtf8(csv))
       for (const one of cellsOf(csv).flat()) assert.ok(!isFormula(one) || one.startsWith("'"), one)
@@ -125,4 +126,8 @@ test('whatever cells and names are: the CSV is UTF-8, no formula, and comes back
     }),
     { numRuns: 500 },
   )
+})
+
+test('a file of no rejects corrects none', async () => {
+  assert.deepEqual(await corrections(Buffer.alloc(0), ['a']), [])
 })
