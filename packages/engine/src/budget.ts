@@ -7,6 +7,12 @@ export const HOPELESS_RECORDS = 10_000
 /** Records after which a percentage of rejects is judged for the first time. */
 const PERCENT_AFTER = 1_000
 
+/** Records from the `record`th on to the next place at which a load is judged, wherever its batches would end. */
+export function untilJudged(record: number, { maxErrors }: LoadOptions): number {
+  const places = [...(maxErrors && 'percent' in maxErrors ? [PERCENT_AFTER] : []), HOPELESS_RECORDS]
+  return (places.find((place) => place > record) ?? Number.POSITIVE_INFINITY) - record
+}
+
 /**
  * Ends a load that has too many rejects.
  * @param atEnd nothing more comes

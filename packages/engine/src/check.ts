@@ -277,10 +277,10 @@ class Tally {
       this.#byCode[code] = (this.#byCode[code] ?? 0) + 1
       if (this.#rejects.length < shown) this.#rejects.push(placed)
       onReject?.(placed)
+      this.#rejected++
+      this.#hopeless ||= this.#rejected === HOPELESS_RECORDS && reject.record === HOPELESS_RECORDS
     }
-    this.#rejected += rejects.length
     this.recordsRead += rows + rejects.length
-    this.#hopeless ||= this.recordsRead >= HOPELESS_RECORDS && this.#rejected === this.recordsRead
   }
 }
 

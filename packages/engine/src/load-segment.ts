@@ -1,4 +1,4 @@
-import { judge } from './budget.ts'
+import { judge, untilJudged } from './budget.ts'
 import type { Leases } from './checkpoint/leases.ts'
 import { charsetOf, UTF_8 } from './decode/encodings.ts'
 import { Transcoder } from './decode/transcode.ts'
@@ -118,6 +118,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
   let batchRows = Math.min(mostRows, FIRST_BATCH_ROWS)
   // Records that bring about so many rejects, where they go on as in the last batch.
   let bearable = mostRows
+  const roomFrom = ({ record }: Position) => Math.min(batchRows, limit - record, untilJudged(record, options))
   const limits = { records: mostRows, bytes: (options.batchRows ? ASKED_BATCH_BYTES : BATCH_BYTES)[database.kind] }
   const shared = encoding === 'sqlite-page'
   let batch = new BatchBuffer(limits, shared)
@@ -155,7 +156,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
     if (full.input.length > LARGE_BATCH * limits.bytes) await committing
     batch = spare.pop()!
     batchRows = Math.min(mostRows, batchRows * 2, bearable)
-    batch.begin(parser.position, Math.min(batchRows, limit - parser.position.record))
+    batch.begin(parser.position, roomFrom(parser.position))
   }
 
   const input = new Input(transcoder.text(), {
@@ -169,7 +170,7 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
     onRead: () => meter.read(storedAt(source, transcoder.sourceEnd)),
   })
   try {
-    batch.begin(from, Math.min(batchRows, limit - from.record))
+    batch.begin(from, roomFrom(from))
     for (;;) {
       const reached = parser.position.record >= limit
       const filled = reached ? 'end' : parser.fill(batch)

@@ -112,8 +112,15 @@ test('every reject is told, in order; a source of only rejects is hopeless', asy
   })
   assert.deepEqual([report.rejects.length, records.length, records[0], records.at(-1)], [3, 12_000, 2, 12_001])
   assert.equal(report.hopeless, false)
+  const dialect = { delimiter: ',' }
+  const late = file('late.csv', `id,x\n${'1\n'.repeat(10_000)}1,a\n`)
+  assert.equal((await check({ source: late, dialect })).hopeless, true)
+  for (const batchRows of [undefined, 3_000, 50_000]) {
+    const options = { source: late, dialect, to: `sqlite:${late}.${batchRows}.db`, ...(batchRows && { batchRows }) }
+    await assert.rejects(load(options), { code: 'SLUICE_ALL_REJECTED', message: /first 10000 records/ })
+  }
   const all = file('all.csv', `id,x\n${'1\n'.repeat(10_000)}`)
-  assert.equal((await check({ source: all, dialect: { delimiter: ',' } })).hopeless, true)
+  assert.equal((await check({ source: all, dialect })).hopeless, true)
 })
 
 test('it is interrupted like a load', async () => {
