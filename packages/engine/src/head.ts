@@ -15,8 +15,8 @@ import type { Head, Source } from './source/source.ts'
 
 /** Bytes of a source from which its dialect and types are told: a bounded sample, some thousand records of most files. */
 const SAMPLE_BYTES = 256 * 1024
-/** An array of JSON may begin behind the sample, and a first record end behind it. */
-const MOST_SAMPLE_BYTES = 16 * 1024 * 1024
+/** A first record may end behind the sample, and an array of JSON begin behind it: that is looked for in so many bytes. */
+const MOST_BYTES = { record: 1024 * 1024, array: 16 * 1024 * 1024 }
 
 /** What is known of a source from its first bytes. */
 export interface SourceHead {
@@ -44,43 +44,42 @@ export async function headOf(
 ): Promise<SourceHead> {
   for (let sampleBytes = SAMPLE_BYTES; ; ) {
     const stored = await source.head(sampleBytes)
-    const { length } = stored.bytes
-    const isAll = stored.complete || length >= MOST_SAMPLE_BYTES
-    const head = headIn(stored, source.name, given, isAll, headerFor, notice)
+    const head = headIn(stored, source.name, given, headerFor, notice)
     if (head) return head
     // A slow stream has perhaps not brought as much yet.
-    if (length >= sampleBytes) sampleBytes = Math.min(sampleBytes * 8, MOST_SAMPLE_BYTES)
+    if (stored.bytes.length >= sampleBytes) sampleBytes *= 4
   }
 }
 
 type HeaderFor = (cells: number, keys?: string[]) => string[]
 
-/** @returns undefined where no record ends in the sample, and it is not all that is looked at */
+/** @returns undefined where nothing of the table is in the sample, and more is to be looked at */
 function headIn(
   stored: Head,
   name: string,
   given: Partial<Dialect>,
-  isAll: boolean,
   headerFor: HeaderFor,
   notice: ((message: string) => void) | undefined,
 ): SourceHead | undefined {
   const { complete } = stored
+  const isAll = (most: number) => complete || stored.bytes.length >= most
   if (stored.bytes.length === 0)
     throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} is empty: it has not even a header`)
   const { charset, text: bytes } = headText(stored, given.encoding, name, notice)
   const json = sniffJson(bytes, complete, { ...given, encoding: charset.name })
-  if (!isAll && (json === 'more' || json?.keys.length === 0)) return undefined
   if (json === 'more') {
-    const message = `The array of ${name} does not begin in its first ${MOST_SAMPLE_BYTES} bytes`
+    if (!isAll(MOST_BYTES.array)) return undefined
+    const message = `The array of ${name} does not begin in its first ${MOST_BYTES.array} bytes`
     throw new SluiceError('SLUICE_DIALECT', message)
   }
   if (json) {
+    if (json.keys.length === 0 && !isAll(MOST_BYTES.record)) return undefined
     notice?.(`${name}: ${json.evidence}`)
     return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, name)
   }
   const { dialect, start, columns, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
   const [first] = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
-  if (!(first || isAll)) return undefined
+  if (!(first || isAll(MOST_BYTES.record))) return undefined
   notice?.(`${name}: ${evidence}${sure ? '' : ' (not sure: check the first rows, or say what it is)'}`)
   const sample = (from: Position, columns: string[]) => () =>
     readRecords(bytes.subarray(from.byte), dialect, { final: complete, position: from, columns })
