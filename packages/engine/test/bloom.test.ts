@@ -46,6 +46,17 @@ describe('BloomFilter', () => {
     assert.ok(wrong / rows < 0.01, `${wrong} of ${rows}`)
   })
 
+  it('does the same in memory that no other thread can have', () => {
+    const shared = new BloomFilter({ expectedRows: 1_000 })
+    const own = new BloomFilter({ memory: new ArrayBuffer(shared.memory.byteLength) })
+    for (let i = 0; i < 5_000; i++) {
+      const key = `key ${i % 3_000}`
+      assert.equal(own.add(key), shared.add(key), key)
+      assert.ok(own.has(key))
+    }
+    assert.deepEqual(Buffer.from(own.memory as ArrayBuffer), Buffer.from(new Uint8Array(shared.memory)))
+  })
+
   it('takes text as its UTF-8, however long it is', () => {
     const filter = new BloomFilter({ expectedRows: 10 })
     const long = 'né'.repeat(200)

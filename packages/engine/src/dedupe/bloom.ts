@@ -37,6 +37,7 @@ export class BloomFilter {
   readonly memory: ArrayBufferLike
   readonly #words: Int32Array
   readonly #blocks: number
+  readonly #isShared: boolean
   readonly #masks = new Int32Array(WORDS)
   readonly #found = new Int32Array(WORDS)
   readonly #text = Buffer.allocUnsafeSlow(256)
@@ -48,6 +49,7 @@ export class BloomFilter {
       throw new SluiceError('SLUICE_CONFIG', `${this.memory.byteLength} bytes are not the memory of a Bloom filter`)
     this.#words = new Int32Array(this.memory)
     this.#blocks = this.memory.byteLength / BLOCK_BYTES
+    this.#isShared = this.memory instanceof SharedArrayBuffer
   }
 
   /**
@@ -68,6 +70,22 @@ export class BloomFilter {
   }
 
   #addAt(at: number): boolean {
+    return this.#isShared ? this.#addAmongThreads(at) : this.#addAlone(at)
+  }
+
+  /** The same in memory of one thread, without atomic operations: with a digest's digits a key took 200 ns, and 480 ns with them. */
+  #addAlone(at: number): boolean {
+    let isNew = false
+    for (let i = 0; i < WORDS; i++) {
+      const [word, mask] = [this.#words[at + i]!, this.#masks[i]!]
+      if ((word & mask) !== 0) continue
+      this.#words[at + i] = word | mask
+      isNew = true
+    }
+    return isNew
+  }
+
+  #addAmongThreads(at: number): boolean {
     // The last word that lacks its bit decides, and gets it last: whoever finds another word to be the last one without comes behind
     // somebody who has set the bits of all words before it, and so finds this one set.
     let last = -1
