@@ -1,5 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import {
   CreateBucketCommand,
@@ -10,6 +11,7 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { load } from '@sluice/engine'
+import { deleteObject } from '../src/jobs/run-job.ts'
 import { openS3Storage } from '../src/storage/s3.ts'
 import { sluice, temporaryFolder } from './sluice.ts'
 import { pattern, storageSuite } from './storage-suite.ts'
@@ -90,6 +92,20 @@ test('a sweep aborts the multipart uploads of a prefix that were left behind', a
   await storage.sweep('swept/', new Date(Date.now() + 3_600_000))
   assert.deepEqual(await left(), ['kept/c'])
   await storage.sweep('kept/', new Date(Date.now() + 3_600_000))
+})
+
+test('an object goes with the multipart upload that was begun first, and whose answer was lost', async (t) => {
+  const proxy = await CuttingProxy.start(endpoint)
+  t.after(() => proxy.close())
+  const storage = openS3Storage({ ...place, endpoint: proxy.url })
+  t.after(() => storage.close())
+  const objectKey = 'begun/twice'
+  const left = async () => (await traces()).filter((key) => key.startsWith(objectKey))
+  proxy.cutAfter = [1]
+  await storage.put(objectKey, Readable.from([pattern(6_000_000)]))
+  assert.deepEqual([proxy.cuts, (await left()).length], [1, 2])
+  await deleteObject({ storage }, { objectKey, receiver: null })
+  assert.deepEqual(await left(), [])
 })
 
 test('a bucket that is not there, and a store that cannot be reached, are told', async () => {

@@ -15,6 +15,8 @@ export interface Workplace {
 
 /** What lies beside an object that came in pieces, in a bucket or in a folder. */
 export const BESIDE = ['.info', '.json']
+/** The last that a Date can tell, since the clock of a store is not ours. */
+const LAST_MOMENT = new Date(8_640_000_000_000_000)
 /** Ends of a load that are no failure of its job: someone else has it, or it was told to stop. */
 const NOT_FAILED = new Set(['SLUICE_INTERRUPTED', 'SLUICE_LEASE_LOST', 'SLUICE_JOB'])
 
@@ -129,13 +131,17 @@ export async function clearObject(
   await uploads.released(uploadId)
 }
 
-/** Deletes an object, and what the stores of tus keep beside it. */
+/**
+ * Deletes an object, what the stores of tus keep beside it, and multipart uploads of it: where the answer that one is begun gets lost,
+ * it is begun once more, and the first one stays.
+ */
 export async function deleteObject(
   { storage }: Pick<Workplace, 'storage'>,
   { objectKey, receiver }: Pick<Upload, 'objectKey' | 'receiver'>,
 ): Promise<void> {
   if (objectKey === null) return
   await storage.delete(objectKey)
+  await storage.sweep(objectKey, LAST_MOMENT)
   if (receiver === null) for (const suffix of BESIDE) await storage.delete(`${objectKey}${suffix}`)
 }
 

@@ -55,13 +55,9 @@ export async function sweepStorage(
 }
 
 async function forget({ uploads, storage }: Workplace, upload: Upload): Promise<void> {
-  const { uploadId, objectKey: key, state } = upload
-  if (key !== null) {
-    // The object first: as long as there is a row it is found again.
-    if (state === 'receiving') await storage.sweep(key, new Date())
-    await deleteObject({ storage }, upload)
-  }
-  await uploads.remove(uploadId)
+  // The object first: as long as there is a row it is found again.
+  await deleteObject({ storage }, upload)
+  await uploads.remove(upload.uploadId)
 }
 
 function isAlive({ receiver, createdAt }: Upload): boolean {
