@@ -7,7 +7,7 @@ import { randomInt } from 'node:crypto'
 
 const FILES = [
   ...['kill', 'hygiene', 'faults', 'nth-message', 'crash', 'pgbouncer', 'limits', 'parallel'],
-  ...['chaos', 'interrupt', 'resume', 'replay', 'atomic', 'isolate', 'commit', 'http-hostile'],
+  ...['chaos', 'interrupt', 'resume', 'replay', 'atomic', 'isolate', 'commit', 'http-hostile', 'dedupe', 'conflict'],
 ]
 
 process.env.SLUICE_TORTURE = '1'

@@ -17,9 +17,18 @@ const ROWS = LONG ? 1_000_000 : 20_000
 const BATCH = ROWS / 20
 /** Records through a filter that is made for a twentieth of them. */
 const MANY = LONG ? 20_000_000 : 60_000
+/** Of a file that others which overlap with it are loaded beside, and of their batches. */
+const BESIDE = LONG ? 300_000 : 6_000
+const BESIDE_BATCH = LONG ? 20_000 : 700
 
 const HEAD = 'code,name\n'
 const line = (n: number) => `c${n},name of ${n}\n`
+
+/** In the long form, batches before which to kill that only the seed knows. */
+function inTheMiddle(): string[] {
+  const random = new Random(SEED)
+  return Array.from({ length: LONG ? 3 : 0 }, () => `after-fill:${2 + random.below(18)}=kill`)
+}
 
 /** Records told apart by their content, in a table that the load makes: its unique index comes when all rows are in. */
 export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<void> }>): void {
@@ -81,6 +90,35 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
   }
   const contentsOf = (text: string) => new Set(text.split('\n').slice(1, -1)).size
 
+  /** Loads in a process of its own, with a failpoint. */
+  const loadFailing = (point: string, source: string, more: Partial<LoadOptions> = {}) => {
+    const program = `
+      import { load } from ${JSON.stringify(new URL('../src/load.ts', import.meta.url).href)}
+      await load(${JSON.stringify({ ...options(more), source })})`
+    return spawnSync(process.execPath, ['--input-type=module', '-e', program], {
+      env: { ...process.env, SLUICE_FAILPOINTS: point },
+      encoding: 'utf8',
+    })
+  }
+
+  /** A file, the same one once more, and one in opposite order that has a third of its own, all at once; none comes to harm. */
+  const loadBeside = async (more: Partial<LoadOptions>): Promise<Receipt[]> => {
+    const up = Array.from({ length: BESIDE }, (_, i) => line(i))
+    const down = Array.from({ length: BESIDE }, (_, i) => line(BESIDE / 3 + i)).reverse()
+    const sources = [
+      file('up.csv', HEAD + up.join('')),
+      file('up2.csv', HEAD + up.join('')),
+      file('down.csv', HEAD + down.join('')),
+    ]
+    const receipts = await Promise.all(
+      sources.map((source) => loadFile(source, { batchRows: BESIDE_BATCH, force: true, ...more })),
+    )
+    const sum = (count: 'inserted' | 'duplicates' | 'rejected') =>
+      receipts.reduce((total, receipt) => total + receipt[count], 0)
+    assert.deepEqual([sum('inserted'), sum('duplicates'), sum('rejected')], [(BESIDE * 4) / 3, (BESIDE * 5) / 3, 0])
+    return receipts
+  }
+
   describe('a table that the load makes', () => {
     test(`${ROWS} records, a tenth of them twice: each content once, and the last progress is the receipt's`, async () => {
       const text = twins(new Random(SEED))
@@ -139,23 +177,22 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
       'after-create-job=kill',
       'after-create-table=kill',
       'after-commit:5=kill',
+      ...inTheMiddle(),
       'before-late-index=kill',
       'before-transaction-commit:2=kill',
       'after-late-index=kill',
       'before-late-index=transient',
     ]) {
-      test(`${point}: the same command goes on, and ends as if nothing had happened`, async () => {
+      test(`${point}: the same command goes on, and ends as if nothing had happened`, async (t) => {
         const text = twins(new Random(SEED))
         const source = file('killed.csv', text)
-        const program = `
-          import { load } from ${JSON.stringify(new URL('../src/load.ts', import.meta.url).href)}
-          await load(${JSON.stringify({ ...options(), source })})`
-        const run = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
-          env: { ...process.env, SLUICE_FAILPOINTS: point },
-          encoding: 'utf8',
-        })
-        if (point.endsWith('kill')) assert.equal(run.signal, 'SIGKILL', run.stderr)
-        else assert.equal(run.status, 0, run.stderr)
+        const run = loadFailing(point, source)
+        if (point.endsWith('kill')) {
+          assert.equal(run.signal, 'SIGKILL', run.stderr)
+          t.diagnostic('1 kills')
+        } else {
+          assert.equal(run.status, 0, run.stderr)
+        }
         const again = await loadFile(source)
         const jobs = await db.query('SELECT inserted, duplicates FROM ingestion_jobs')
         assert.equal(jobs.length, 1)
@@ -192,25 +229,44 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
     })
 
     test('two loads of the same file, and of overlapping files in opposite order, at the same time', async () => {
-      const up = Array.from({ length: 6_000 }, (_, i) => line(i))
-      const down = Array.from({ length: 6_000 }, (_, i) => line(2_000 + i)).reverse()
-      const [one, two, three] = [
-        file('up.csv', HEAD + up.join('')),
-        file('up2.csv', HEAD + up.join('')),
-        file('down.csv', HEAD + down.join('')),
-      ]
-      const receipts = await Promise.all(
-        [one, two, three].map((source) => loadFile(source, { batchRows: 700, force: true })),
-      )
-      assert.equal(
-        receipts.reduce((sum, { inserted }) => sum + inserted, 0),
-        8_000,
-      )
-      assert.equal(
-        receipts.reduce((sum, { duplicates }) => sum + duplicates, 0),
-        10_000,
-      )
-      await assertTable(8_000, receipts)
+      const receipts = await loadBeside({})
+      await assertTable((BESIDE * 4) / 3, receipts)
+    })
+  })
+
+  describe('records whose key comes again', () => {
+    const byKey = { dedupe: 'key', key: ['code'] } as const
+    /** Each key once, and each record that is a duplicate by its number among the rejects. */
+    const assertKeys = async (keys: number, receipts: Receipt[]) => {
+      const [row] = await db.query('SELECT count(*) AS rows, count(DISTINCT code) AS keys FROM t')
+      assert.deepEqual([Number(row!.rows), Number(row!.keys)], [keys, keys])
+      for (const { jobId, recordsRead, inserted, duplicates } of receipts) {
+        assert.equal(recordsRead, inserted + duplicates)
+        const [told] = await db.query(
+          `SELECT count(*) AS rows, count(DISTINCT record) AS records FROM failed_imports WHERE job_id = $1 AND code = 'duplicate'`,
+          [jobId],
+        )
+        assert.deepEqual([Number(told!.rows), Number(told!.records)], [duplicates, duplicates])
+      }
+    }
+
+    for (const point of ['after-commit:5=kill', ...inTheMiddle()]) {
+      test(`${ROWS} records, a tenth of them twice, ${point}: each key once, each other record is told once`, async (t) => {
+        const text = twins(new Random(SEED))
+        const source = file('keys.csv', text)
+        const run = loadFailing(point, source, byKey)
+        assert.equal(run.signal, 'SIGKILL', run.stderr)
+        t.diagnostic('1 kills')
+        const receipt = await loadFile(source, byKey)
+        const keys = contentsOf(text)
+        assert.deepEqual([receipt.inserted, receipt.duplicates, receipt.rejected], [keys, ROWS - keys, 0])
+        await assertKeys(keys, [receipt])
+      })
+    }
+
+    test('two loads of the same file, and of overlapping files in opposite order, at the same time', async () => {
+      const receipts = await loadBeside(byKey)
+      await assertKeys((BESIDE * 4) / 3, receipts)
     })
   })
 }
