@@ -417,6 +417,17 @@ export const stagedRetry: Script = {
       composed,
       `docker-compose.yml: stream-api ${api?.deploy?.resources?.limits?.memory}, minio ${ports}`,
     )
+    // As the service `evaluation` of that file has it: the one that runs there takes a file, too.
+    const { SLUICE_URL: running, SLUICE_API_KEY: key } = process.env
+    if (running) {
+      await accepted.scenario(['004-30'], async () => {
+        const header = key ? ['-H', `authorization: Bearer ${key}`] : []
+        const target = `${running}/upload?wait=true&force=true&table=evaluation`
+        const { code, json } = await service.curl([...header, '-F', `file=@${small.path}`, target])
+        const holds = code === 200 && json.recordsRead === small.records && json.rejected === 0
+        accepted.judge('004-30', holds, `${running} answered ${code} with ${count(json.inserted ?? 0)} rows inserted`)
+      })
+    }
     return { verdicts: accepted.verdicts(), baseline, rowsPerSecond, peakBytes: service.process.peak }
   },
 }

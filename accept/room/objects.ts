@@ -49,8 +49,10 @@ export async function objectStore(room: Room): Promise<Objects> {
   }
 }
 
-/** A Redis of its own, as BullMQ wants it. */
+/** A Redis of its own, as BullMQ wants it, or the one at `SLUICE_TEST_REDIS`, with a number of a database that nobody else uses. */
 export async function redis(room: Room): Promise<Record<string, string>> {
+  const given = process.env['SLUICE_TEST_REDIS']
+  if (given) return { REDIS_URL: given }
   command('redis-server', 'redis-server')
   const server = await startRedis(['--maxmemory-policy', 'noeviction'])
   room.closing(async () => server[Symbol.asyncDispose]())
