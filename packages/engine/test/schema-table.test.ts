@@ -120,6 +120,8 @@ const REFUSALS: [schema: unknown, message: string][] = [
   [field({ constraints: { pattern: '[**]a**b' } }), 'at character 7: invalid nested repetition operator: `**`'],
   [field({ constraints: { pattern: '(?=a)' } }), 'at character 3: invalid or unsupported Perl syntax'],
   [field({ constraints: { pattern: 'a\\' } }), 'at character 2: trailing backslash'],
+  [field({ constraints: { pattern: '(?:a{0,500}){0,2}'.repeat(9) } }), 'more than 5000'],
+  [field({ constraints: { pattern: '(\\Q[\\E(x(?:[a\\]]b){31}){31}){5}' } }), 'more than 5000'],
 ]
 
 for (const [schema, message] of REFUSALS) test(`refused: ${JSON.stringify(schema)}`, () => refused(schema, message))
