@@ -37,12 +37,13 @@ export async function* releasing(chunks: AsyncIterable<Uint8Array>): AsyncGenera
   for await (const chunk of chunks) {
     yield chunk
     const { buffer, byteOffset, length } = chunk
-    // A part of a form is made of slices: with the last one of a chunk all of them are used up. What Node cuts out of its pool is shared.
-    if (
-      buffer instanceof ArrayBuffer &&
-      buffer.byteLength > Buffer.poolSize &&
-      byteOffset + length === buffer.byteLength
-    )
-      buffer.transfer(0)
+    // A part of a form is made of slices: with the last one of a chunk all of them are used up.
+    if (byteOffset + length === buffer.byteLength) release(chunk)
   }
+}
+
+/** Frees the memory of a buffer that is used up, with all else that lies in it. What may be cut out of Node's pool, which is shared, stays. */
+export function release({ buffer, length }: Uint8Array): void {
+  // https://nodejs.org/api/buffer.html#static-method-bufferallocunsafesize: what is as large as half of the pool is not cut out of it.
+  if (buffer instanceof ArrayBuffer && length >= Buffer.poolSize >>> 1) buffer.transfer(0)
 }

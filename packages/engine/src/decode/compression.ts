@@ -102,13 +102,14 @@ async function feed(input: Rest, decoder: Gunzip | ZstdDecompress): Promise<void
         return
       }
       const before = decoder.bytesWritten
-      // The chunk's memory is used again for the next one. A decoder that is destroyed answers, too.
+      // The chunk's memory is used again for the next one. A decoder that is destroyed answers, too, and may still read it.
       await new Promise<void>((resolve) => decoder.write(chunk, () => resolve()))
       const taken = decoder.bytesWritten - before
       if (taken < chunk.length) {
         input.giveBack(chunk.subarray(taken))
         return
       }
+      if (decoder.destroyed) return
     }
   } catch (error) {
     decoder.destroy(error as Error)

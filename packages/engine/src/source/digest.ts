@@ -4,6 +4,7 @@ import { SluiceError } from '../errors.ts'
 /** Room for the unfinished record that most chunks end with; it grows to the longest one, and is given back from 1 MiB on. */
 const ROOM = 4 * 1024
 const LARGE_ROOM = 1024 * 1024
+const NOTHING = new Uint8Array(0)
 
 /**
  * SHA-256 of a source from its first byte up to wherever a batch ends. Bytes are added as they are read, and batches end further
@@ -20,7 +21,7 @@ export class RunningDigest {
   #kept = Buffer.allocUnsafeSlow(ROOM)
   #from = 0
   #to = 0
-  #last: Uint8Array = new Uint8Array(0)
+  #last: Uint8Array = NOTHING
   /** A place behind which the hash has gone on though a batch may end there. */
   #mark: { at: number; hash: Hash } | undefined
 
@@ -39,11 +40,13 @@ export class RunningDigest {
   /** The bytes added last may change from now on. */
   keep(): void {
     const { length } = this.#last
-    if (length === 0) return
-    if (this.#to + length > this.#kept.length) this.#makeRoom(length)
-    this.#kept.set(this.#last, this.#to)
-    this.#to += length
-    this.#last = new Uint8Array(0)
+    if (length > 0) {
+      if (this.#to + length > this.#kept.length) this.#makeRoom(length)
+      this.#kept.set(this.#last, this.#to)
+      this.#to += length
+    }
+    // Of memory that is freed not even an empty view can be taken.
+    this.#last = NOTHING
   }
 
   /**

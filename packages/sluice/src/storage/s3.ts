@@ -13,6 +13,7 @@ import {
 } from '@aws-sdk/client-s3'
 import { Upload } from '@aws-sdk/lib-storage'
 import { SluiceError } from '@sluice/engine'
+import { chunksOf } from '../chunks.ts'
 import { releasing } from '../spent-buffers.ts'
 import { PartMemory } from './part-memory.ts'
 import type { ObjectStorage, StoredObject } from './storage.ts'
@@ -84,7 +85,8 @@ class S3Storage implements ObjectStorage {
     const tally = new Tally()
     const partSize = Math.max(LEAST_PART_BYTES, Math.ceil(mostBytes / MOST_PARTS))
     const memory = new PartMemory(partSize)
-    const stream = Readable.from(memory.copies(tally.of(body)), { objectMode: false, highWaterMark: 256 * 1024 })
+    // A stream of bytes would join the chunks that wait into new ones, which nobody frees.
+    const stream = Readable.from(memory.copies(tally.of(body)), { objectMode: true, highWaterMark: 1 })
     const upload = new Upload({
       client: memory.watch(this.#client),
       params: { Bucket: this.#bucket, Key: key, Body: stream },
@@ -224,7 +226,7 @@ class S3Storage implements ObjectStorage {
     const body = Body as Readable
     const abort = () => body.destroy(new Error('aborted'))
     signal?.addEventListener('abort', abort, { once: true })
-    const chunks = body[Symbol.asyncIterator]()
+    const chunks = chunksOf(body)
     try {
       if (from > 0 && !ContentRange?.startsWith(`bytes ${from}-`)) {
         throw new SluiceError('SLUICE_SOURCE_READ', `${this.label} answers a range with the whole object`)
