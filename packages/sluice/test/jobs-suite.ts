@@ -3,12 +3,15 @@ import { randomUUID } from 'node:crypto'
 import { mkdtempSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { leaseOwner, openDatabase, type StoredReject } from '@sluice/engine'
+import { Upload as Pieces } from '@tus/server'
 import { pino } from 'pino'
 import { startService } from '../src/compose.ts'
 import type { JobService } from '../src/jobs/service.ts'
+import { objectKey } from '../src/jobs/sweep.ts'
 import type { Upload, UploadRequest, UploadStart } from '../src/jobs/upload.ts'
 import type { ServiceConfig } from '../src/service-config.ts'
 
@@ -65,6 +68,28 @@ export function jobsSuite(place: () => Promise<Place>): void {
       await database.close()
     }
   }
+
+  test('what came in pieces and is found whole by two servers at once is loaded once', async () => {
+    const other = await startService(config, log)
+    try {
+      const table = tableOf()
+      const adopt = async (first: number) => {
+        const [uploadId, bytes] = [randomUUID(), Buffer.from(csv(10, first))]
+        const id = objectKey(uploadId)
+        const request = { fileName: 'people.csv', options: { table } }
+        await jobs.resumable.begin({ uploadId, ...NOBODY }, request)
+        await jobs.resumable.store.create(new Pieces({ id, size: bytes.length, offset: 0 }))
+        await jobs.resumable.store.write(Readable.from([bytes]), id, 0)
+        await Promise.all([jobs, other.jobs].map(({ resumable }) => resumable.adopt(uploadId)))
+        assert.equal((await jobs.settled(uploadId)).state, 'completed')
+      }
+      // Several at once, so that the two overtake each other.
+      await Promise.all([1, 11, 21, 31, 41, 51].map(adopt))
+      assert.equal(await count(table), 60)
+    } finally {
+      await other[Symbol.asyncDispose]()
+    }
+  })
 
   test('the row of the job tells every state with its counters', async () => {
     const table = tableOf()

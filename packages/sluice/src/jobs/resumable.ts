@@ -114,19 +114,29 @@ export class ResumableUploads {
   }
 
   async #adopt(uploadId: string): Promise<void> {
-    const { uploads, storage } = this.#work
+    const { uploads } = this.#work
     const upload = await uploads.read(uploadId)
     if (!upload) throw new SluiceError('SLUICE_JOB', `There is no upload ${uploadId}`)
     if (upload.state !== 'receiving' || upload.request === null) return
+    const stored = await this.#note(uploadId, upload.request).catch(async (error) => {
+      // A worker that starts looks for what is whole, too; it was first, and may have loaded and deleted the object meanwhile.
+      const state = (await uploads.read(uploadId))?.state
+      if (state === undefined || state === 'receiving') throw error
+    })
+    if (stored) await this.#queue.add(uploadId, stored)
+  }
+
+  /** Makes the job of a whole upload known. */
+  async #note(uploadId: string, request: UploadRequest) {
+    const { uploads, storage } = this.#work
     // Pieces may have come through several processes, so that none of them saw all bytes.
     const tally = new Tally()
     const index = new BoundaryIndex()
     const body = index.of(tally.of(freeing(storage.read(objectKey(uploadId), 0, this.#stopping))))
     for await (const _ of body) this.#stopping.throwIfAborted()
     const stored = tally.result()
-    const { request } = upload
     await uploads.received(uploadId, request, { ...stored, boundaries: index.end() }, tableOf(request))
-    await this.#queue.add(uploadId, stored)
+    return stored
   }
 
   #tell(uploadId: string, error: Error, what: string): void {
