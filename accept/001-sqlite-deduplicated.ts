@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises'
 import { setTimeout as delay } from 'node:timers/promises'
 import * as engine from '@sluice/engine'
 import { parse } from 'csv-parse/sync'
+import { keylessSchema } from '../bench/sample.ts'
 import { Acceptance, count, type Demands, megabytes } from './room/acceptance.ts'
 import { limitKind, SluiceProcess, sluice } from './room/process.ts'
 import { wholeFileReads } from './room/repository.ts'
@@ -17,6 +18,8 @@ const LIMIT = 256
 const CAPACITY = 100_000_000
 /** 100,000,000 keys at one false positive in a hundred, in blocks. */
 const FILTER = 140 * MB
+/** Records that are in all pages of such a filter. */
+const TOUCHING = 200_000
 const PROFILE = 'accept/profiles/deduplicated.json'
 
 const DEMANDS = {
@@ -360,12 +363,14 @@ export const sqliteDeduplicated: Script = {
 
     await accepted.scenario(['001-03', '001-16', '001-23'], async () => {
       const large = room.large()
+      // A key of the schema's would tell records apart, and no filter would be made.
+      const schema = keylessSchema(large)
       const peakOf = async (expected: number) => {
         const flags = [
           '--table',
           'people',
           '--schema',
-          large.schema,
+          schema,
           '--to',
           to(`expected-${expected}.db`),
           '--json',
@@ -391,7 +396,7 @@ export const sqliteDeduplicated: Script = {
       const [least, most] = [await peakOf(1_000), await peakOf(CAPACITY)]
       accepted.judge(
         '001-23',
-        most - least < FILTER,
+        most - least < FILTER && (most - least > FILTER / 2 || rows < TOUCHING),
         `the filter for 100,000,000 takes ${megabytes(most - least)} more than one for 1,000, whatever is loaded`,
       )
       const keys = 1_000_000

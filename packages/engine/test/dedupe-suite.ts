@@ -235,7 +235,7 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
   })
 
   describe('records whose key comes again', () => {
-    const byKey = { dedupe: 'key', key: ['code'] } as const
+    const byKey: Partial<LoadOptions> = { dedupe: 'key', key: ['code'] }
     /** Each key once, and each record that is a duplicate by its number among the rejects. */
     const assertKeys = async (keys: number, receipts: Receipt[]) => {
       const [row] = await db.query('SELECT count(*) AS rows, count(DISTINCT code) AS keys FROM t')
