@@ -40,6 +40,17 @@ const ATTACKS: [what: string, send: string | string[], statuses: number[], close
   ['a thousand headers', `GET / HTTP/1.1\r\n${HOST}${'X: abcdefghijklmnop\r\n'.repeat(1_000)}\r\n`, [431]],
   ['a URL of 20 KB', `GET /${'x'.repeat(20_000)} HTTP/1.1\r\n${HOST}\r\n`, [431]],
   ['no Host', 'GET /uploads HTTP/1.1\r\n\r\n', [400]],
+  ['two Hosts', `GET /uploads HTTP/1.1\r\n${HOST}Host: evil.example\r\n\r\n`, [400]],
+  [
+    'a body that nobody needs and that stops',
+    `POST /upload/7d3f1c9e-52a4-4b9c-9a8e-2b6f0d1c4e55/cancel HTTP/1.1\r\n${HOST}Content-Type: application/json\r\nContent-Length: 99\r\n\r\n{`,
+    [408],
+  ],
+  [
+    'a body that nobody needs and that is long',
+    sized(`POST /upload/7d3f1c9e-52a4-4b9c-9a8e-2b6f0d1c4e55/cancel HTTP/1.1\r\n${HOST}`, GARBAGE),
+    [413],
+  ],
   [
     'a length and chunks at once',
     `${form('b')}Content-Length: 5\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
@@ -188,6 +199,17 @@ test(`${MUCH / MB} MB of garbage are refused, and memory stays`, { timeout: 600_
     assert.equal((await api.upload('id,name\n1,Anna\n', { query: '?wait=true&table=sound' })).json.inserted, 1)
   } finally {
     await other.stop()
+  }
+})
+
+test('who asks for another protocol, as some clients do each time, is answered in this one', async () => {
+  for (const [upgrade, body] of [
+    ['h2c', 'id\n1\n'],
+    ['websocket', 'id\n2\n'],
+  ] as const) {
+    const head = `POST /upload?wait=true&table=upgrade_${upgrade} HTTP/1.1\r\n${HOST}Connection: Upgrade\r\nUpgrade: ${upgrade}\r\n`
+    const answer = await speak([sized(`${head}Content-Type: text/csv\r\n`, body)])
+    assert.match(answer, /^HTTP\/1\.1 200 .*"inserted":1/s, upgrade)
   }
 })
 

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto'
-import type { IncomingHttpHeaders } from 'node:http'
+import type { IncomingMessage } from 'node:http'
 import { isIP } from 'node:net'
 import type { FastifyInstance } from 'fastify'
 import type { ApiKey } from '../api-key.ts'
@@ -25,7 +25,7 @@ type Guarded = Pick<ServiceConfig, 'apiKeys' | 'host' | 'allowedHosts' | 'corsOr
 export function guard(app: FastifyInstance, config: Guarded): void {
   app.decorateRequest('apiKey', null)
   app.addHook('onRequest', async (request) => {
-    refuseForeignPages(request, config)
+    refuseForeignPages(request.raw, config)
     if (config.apiKeys.length === 0 || request.routeOptions.config.open) return
     request.apiKey = keyOf(request.headers.authorization, config.apiKeys)
   })
@@ -62,11 +62,13 @@ function findKey(keys: ApiKey[], token: string): ApiKey | undefined {
  * @throws Problem 400, 403
  */
 export function refuseForeignPages(
-  { headers, method }: { headers: IncomingHttpHeaders; method: string },
+  { headers, headersDistinct, method }: Pick<IncomingMessage, 'headers' | 'headersDistinct' | 'method'>,
   config: Guarded,
 ): void {
   const { host, origin } = headers
-  if (host === undefined) throw new Problem(400, 'The request has no Host header')
+  // A proxy in front may have gone by the other one (RFC 9112, section 3.2).
+  if (host === undefined || headersDistinct['host']!.length > 1)
+    throw new Problem(400, 'The request has no Host header, or more than one')
   if (config.apiKeys.length === 0 && !isOwnHost(host, config)) {
     throw new Problem(
       403,

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto'
-import { STATUS_CODES } from 'node:http'
+import { type IncomingMessage, STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
 import cors from '@fastify/cors'
 import rateLimit from '@fastify/rate-limit'
@@ -9,6 +9,7 @@ import { withoutPassword } from '../config.ts'
 import { serveLive } from '../live/live.ts'
 import { createRegistry } from '../telemetry/metrics.ts'
 import { guard } from './auth.ts'
+import { wholeBody } from './body.ts'
 import { checkRoutes } from './check.ts'
 import { docsRoutes } from './docs.ts'
 import { countRequests } from './metrics.ts'
@@ -56,6 +57,9 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
       connectionsCheckingInterval: 1_000,
       // Refused by guard(), with a document.
       requireHostHeader: false,
+      // Only Socket.io speaks another protocol. Java's client and `curl --http2` ask for h2c each time, and take a plain answer instead.
+      shouldUpgradeCallback: ({ url, headers }) =>
+        url!.startsWith('/socket.io/') && /^websocket$/i.test(headers.upgrade!),
     },
     forceCloseConnections: 'idle',
     schemaErrorFormatter: ([error], part) => new Problem(400, `${part}: ${sentenceOf(error)}`),
@@ -97,7 +101,7 @@ export async function createServer({ config, service }: Omit<Context, 'closing'>
     errorResponseBuilder: (_request, { ttl }) =>
       new Problem(429, `More than ${config.rateLimit} requests in a minute; try again in ${Math.ceil(ttl / 1000)} s`),
   })
-  ignoreBodies(app)
+  ignoreBodies(app, context)
   await describeRoutes(app)
   const methodsOf = allowedMethods(app)
   app.register(uploadRoutes, context)
@@ -180,9 +184,12 @@ function refuseConnection(error: NodeJS.ErrnoException, socket: Socket): void {
 }
 
 /** Calls that take no file take nothing at all; what clients send along, as an empty JSON document, does no harm. */
-function ignoreBodies(app: App): void {
+function ignoreBodies(app: App, { config, closing }: Context): void {
+  const limits = { ...config, maxUploadBytes: HEAD_BYTES }
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: HEAD_BYTES }, (_request, _body, done) => done(null))
+  app.addContentTypeParser('*', async (_request: FastifyRequest, payload: IncomingMessage) => {
+    for await (const _ of wholeBody(payload, limits, closing));
+  })
 }
 
 /** Which methods a path has, for telling 405 from 404. */

@@ -30,9 +30,9 @@ export function serveLive(app: App, { config, service }: Omit<Context, 'closing'
     pingTimeout: PING_MS,
     connectTimeout: PING_MS,
     ...(config.corsOrigins.length > 0 && { cors: { origin: config.corsOrigins } }),
-    allowRequest: ({ headers, method = 'GET' }, answer) => {
+    allowRequest: (request, answer) => {
       try {
-        refuseForeignPages({ headers, method }, config)
+        refuseForeignPages(request, config)
         if (io.engine.clientsCount >= MOST_SOCKETS) throw new Problem(503, 'The server has too many sockets')
         answer(null, true)
       } catch (error) {
