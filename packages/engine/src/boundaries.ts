@@ -1,7 +1,7 @@
 import { compressionOf } from './decode/compression.ts'
 import { UTF_8 } from './decode/encodings.ts'
 import { SluiceError } from './errors.ts'
-import { headOf, type SourceHead } from './head.ts'
+import { headIn, type SourceHead } from './head.ts'
 import type { BatchSink } from './parse/batch.ts'
 import type { Dialect } from './parse/dialect.ts'
 import { Parser } from './parse/parser.ts'
@@ -75,7 +75,7 @@ export class BoundaryIndex {
     if (this.#headBytes < HEAD_BYTES) return
     const head = Buffer.concat(this.#head)
     this.#head = []
-    const known = await headOfText(head.subarray(0, HEAD_BYTES))
+    const known = headOfText(head.subarray(0, HEAD_BYTES))
     this.#parser = known ? this.#begin(known) : null
     if (this.#parser) this.#scan(this.#parser, head.subarray(known!.start.byte))
   }
@@ -182,11 +182,12 @@ export async function boundariesOf(
 }
 
 /** Undefined where nothing is to be told of them: a load will say why. */
-async function headOfText(bytes: Buffer): Promise<SourceHead | undefined> {
+function headOfText(bytes: Buffer): SourceHead | undefined {
   if (compressionOf(bytes) !== null) return undefined
-  const source = { name: 'the source', head: async () => ({ bytes, complete: false }) }
+  const namesFor = (cells: number, keys?: string[]) =>
+    keys ?? Array.from({ length: cells }, (_, i) => `column ${i + 1}`)
   try {
-    return await headOf(source, {}, (cells, keys) => keys ?? Array.from({ length: cells }, (_, i) => `column ${i + 1}`))
+    return headIn({ bytes, complete: false }, 'the source', {}, namesFor)
   } catch (error) {
     if (error instanceof SluiceError) return undefined
     throw error

@@ -18,6 +18,8 @@ const SAMPLE_BYTES = 256 * 1024
 /** A first record may end behind the sample, and an array of JSON begin behind it: that is looked for in so many bytes. */
 const MOST_BYTES = { record: 1024 * 1024, array: 16 * 1024 * 1024 }
 
+const [LF, CR] = [0x0a, 0x0d]
+
 /** What is known of a source from its first bytes. */
 export interface SourceHead {
   dialect: Dialect
@@ -53,13 +55,16 @@ export async function headOf(
 
 type HeaderFor = (cells: number, keys?: string[]) => string[]
 
-/** @returns undefined where nothing of the table is in the sample, and more is to be looked at */
-function headIn(
+/**
+ * As {@link headOf}, in the bytes at hand.
+ * @returns undefined where nothing of the table is in them, and more is to be looked at
+ */
+export function headIn(
   stored: Head,
   name: string,
   given: Partial<Dialect>,
   headerFor: HeaderFor,
-  notice: ((message: string) => void) | undefined,
+  notice?: (message: string) => void,
 ): SourceHead | undefined {
   const { complete } = stored
   const isAll = (most: number) => complete || stored.bytes.length >= most
@@ -77,6 +82,10 @@ function headIn(
     notice?.(`${name}: ${json.evidence}`)
     return headOfJson(json, { bytes, complete }, headerFor(json.keys.length, json.keys), charset, name)
   }
+  const isWhole = complete || bytes.includes(LF) || bytes.includes(CR)
+  if (!(isWhole || isAll(MOST_BYTES.record))) return undefined
+  // To look for cells in a line that never ends would take seconds.
+  if (!isWhole) throw noRecord(name, `has no line end in its first ${bytes.length} bytes`)
   const { dialect, start, columns, evidence, sure } = sniff(bytes, complete, { ...given, encoding: charset.name })
   const [first] = readRecords(bytes.subarray(start.byte), dialect, { final: complete, position: start })
   if (!(first || isAll(MOST_BYTES.record))) return undefined
@@ -89,8 +98,7 @@ function headIn(
     return { dialect, header, start: { ...place, byte }, found: { evidence, sure }, sample: sample(place, header) }
   }
   if (!first) {
-    const what = complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`
-    throw new SluiceError('SLUICE_SOURCE_EMPTY', `${name} ${what}`)
+    throw noRecord(name, complete ? 'has no record' : `has no whole record in its first ${bytes.length} bytes`)
   }
   if (!dialect.header) {
     const header = headerFor(columns)
@@ -103,6 +111,10 @@ function headIn(
   const cells = dialect.trailingDelimiter ? namesOf(first.cells) : first.cells
   const header = cells.map(({ text }) => text.trim())
   return head(header, { byte: first.next, line: lineBehind(bytes, first, dialect), record: 0 })
+}
+
+function noRecord(name: string, what: string): SluiceError {
+  return new SluiceError('SLUICE_SOURCE_EMPTY', `${name} ${what}`)
 }
 
 /** Names of columns would else have U+FFFD in place of what stands there. */
