@@ -146,7 +146,7 @@ test('views and other schemas are refused', async () => {
   await db.query('CREATE VIEW v AS SELECT 1')
   await assert.rejects(db.describe({ schema: null, table: 'v' }), { code: 'SLUICE_CONFIG', message: /is a view/ })
   await assert.rejects(db.describe({ schema: 'public', table: 't' }), {
-    code: 'SLUICE_CONFIG',
+    code: 'SLUICE_USAGE',
     message: /no schema public/,
   })
 })

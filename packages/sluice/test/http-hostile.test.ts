@@ -124,6 +124,14 @@ const ATTACKS: [what: string, send: string | string[], statuses: number[], close
     [415],
   ],
   [
+    'a table in a schema, which SQLite has not',
+    sized(
+      `POST /upload?mode=MODE&wait=true&table=shop.people HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\n`,
+      'id\n1\n',
+    ),
+    [400],
+  ],
+  [
     'a body that only says to be gzip',
     sized(
       `POST /upload?mode=MODE&wait=true&table=gz HTTP/1.1\r\n${HOST}Content-Type: text/csv\r\nContent-Encoding: gzip\r\n`,

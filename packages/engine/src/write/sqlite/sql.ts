@@ -13,7 +13,7 @@ export function quote(name: string): string {
 export function checkSchema({ schema, table }: TableName): void {
   if (schema === null || schema.toLowerCase() === 'main') return
   throw new SluiceError(
-    'SLUICE_CONFIG',
+    'SLUICE_USAGE',
     `SQLite has no schema ${schema}: the table of an SQLite file is named without one (--table ${table})`,
   )
 }
