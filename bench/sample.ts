@@ -38,7 +38,7 @@ export function sample(records: number, badPercent = 0): Sample {
   mkdirSync(WORK, { recursive: true })
   const path = join(WORK, `customers-${records}-${badPercent}.csv`)
   const schema = join(WORK, 'customers.schema.json')
-  writeFileSync(schema, execFileSync(process.execPath, [SLUICE, 'generate', '--schema']))
+  writeWhole(schema, execFileSync(process.execPath, [SLUICE, 'generate', '--schema']))
   if (!existsSync(path)) generate(path, records, badPercent)
   return { path, schema, bytes: statSync(path).size, records, bad: Math.round((records * badPercent) / 100) }
 }
@@ -49,7 +49,7 @@ export function twinSample(records: number): Sample {
   const [whole, again] = [sample(records - twins), sample(twins)]
   const path = join(WORK, `customers-${records}-twins.csv`)
   if (!existsSync(path)) {
-    const unfinished = `${path}.part`
+    const unfinished = unfinishedOf(path)
     copyFileSync(whole.path, unfinished)
     // Whatever their number is, samples begin with the same header and the same records.
     const text = readFileSync(again.path)
@@ -65,7 +65,7 @@ export function twinSample(records: number): Sample {
 export function keylessSchema({ schema }: Sample): string {
   const path = join(WORK, 'customers-keyless.schema.json')
   const { primaryKey: _, ...keyless } = JSON.parse(readFileSync(schema, 'utf8'))
-  writeFileSync(path, JSON.stringify(keyless))
+  writeWhole(path, JSON.stringify(keyless))
   return path
 }
 
@@ -73,7 +73,7 @@ export function keylessSchema({ schema }: Sample): string {
 export async function hashedSample(plain: Sample): Promise<Sample> {
   const path = plain.path.replace('.csv', '-hashed.csv')
   if (!existsSync(path)) {
-    const unfinished = `${path}.part`
+    const unfinished = unfinishedOf(path)
     const file = openSync(unfinished, 'w')
     let isHeader = true
     for await (const { raw } of createReadStream(plain.path).pipe(parse({ raw: true }))) {
@@ -92,7 +92,7 @@ export async function ndjsonSample(records: number): Promise<Sample> {
   const csv = sample(records)
   const path = csv.path.replace('.csv', '.ndjson')
   if (!existsSync(path)) {
-    const unfinished = `${path}.part`
+    const unfinished = unfinishedOf(path)
     const file = openSync(unfinished, 'w')
     for await (const row of createReadStream(csv.path).pipe(parse({ columns: true }))) {
       const members = Object.entries(row as Record<string, string>).map(
@@ -111,7 +111,7 @@ export function gzipSample(records: number): Sample {
   const csv = sample(records)
   const path = `${csv.path}.gz`
   if (!existsSync(path)) {
-    const unfinished = `${path}.part`
+    const unfinished = unfinishedOf(path)
     const file = openSync(unfinished, 'w')
     const { status } = spawnSync('gzip', ['-c', csv.path], { stdio: ['ignore', file, 'inherit'] })
     closeSync(file)
@@ -123,8 +123,19 @@ export function gzipSample(records: number): Sample {
 
 const NUMBERS = new Set(['id', 'amount'])
 
+/** Of this process's own: others may want the same file at the same time. */
+function unfinishedOf(path: string): string {
+  return `${path}.${process.pid}.part`
+}
+
+/** Nobody sees a part of it. */
+function writeWhole(path: string, content: string | Uint8Array): void {
+  writeFileSync(unfinishedOf(path), content)
+  renameSync(unfinishedOf(path), path)
+}
+
 function generate(path: string, records: number, badPercent: number): void {
-  const unfinished = `${path}.part`
+  const unfinished = unfinishedOf(path)
   const file = openSync(unfinished, 'w')
   const options = ['--rows', String(records), '--bad', `${badPercent}%`]
   const { status } = spawnSync(process.execPath, [SLUICE, 'generate', ...options], {

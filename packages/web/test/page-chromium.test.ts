@@ -114,7 +114,7 @@ test('what the page says is in the database is there, and no more than a second 
   const folder = temporaryFolder()
   const served = await serve(folder)
   const { page } = await visit(browser, served.url)
-  await page.setInputFiles('input[type=file]', sample(folder, 'watched.csv', 600_000))
+  await page.setInputFiles('input[type=file]', sample(folder, 'watched.csv', 1_000_000))
   await button(page, /^Import [\d.]+ MB/).click()
   await reached(page, 'In the database', 1)
   using database = new DatabaseSync(join(folder, 'test.db'), { readOnly: true, timeout: 10_000 })
