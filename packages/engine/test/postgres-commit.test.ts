@@ -429,7 +429,7 @@ test('a lost lease rolls everything back', async () => {
   assert.deepEqual(await column('SELECT count(*) AS v FROM t'), [0])
   assert.deepEqual(
     await column(`SELECT xact_start IS NULL OR pid = pg_backend_pid() AS v FROM pg_stat_activity
-    WHERE datname = current_database()`),
+    WHERE datname = current_database() AND backend_type = 'client backend'`),
     [true],
   )
 })

@@ -237,7 +237,7 @@ test('a connection that dies amid a batch: a transient error, nothing committed,
       () => assert.fail('it committed'),
       (thrown: unknown) => thrown,
     )
-    await waitFor(client, `SELECT FROM pg_locks WHERE NOT granted`)
+    await someoneWaits(client)
     await client.query(END_OTHERS)
     return failed
   })
@@ -260,7 +260,7 @@ test('a cancelled statement is transient, and the connection goes on', async () 
       () => assert.fail('it committed'),
       (thrown: unknown) => thrown,
     )
-    await waitFor(client, `SELECT FROM pg_locks WHERE NOT granted`)
+    await someoneWaits(client)
     await client.query(END_OTHERS.replace('pg_terminate_backend(pid, 5000)', 'pg_cancel_backend(pid)'))
     return failed
   })
@@ -273,8 +273,10 @@ test('a cancelled statement is transient, and the connection goes on', async () 
   await db.close()
 })
 
-async function waitFor(client: pg.Client, query: string): Promise<void> {
-  while ((await client.query(query)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 10))
+/** For a lock of this database: tests of others run on the same server. */
+async function someoneWaits(client: pg.Client): Promise<void> {
+  const waiting = `SELECT FROM pg_locks JOIN pg_stat_activity USING (pid) WHERE NOT granted AND datname = current_database()`
+  while ((await client.query(waiting)).rowCount === 0) await new Promise((resolve) => setTimeout(resolve, 10))
 }
 
 test('a table that is gone is the environment: no reject, and the connection goes on', async () => {

@@ -66,8 +66,8 @@ const holdJob = () => beside(`SELECT FROM ingestion_jobs WHERE job_id = '${jobId
 /** The processes that have rows of `t` which are not committed. */
 async function writers(): Promise<number[]> {
   const locks = await other.query<{ pid: number }>(
-    `SELECT DISTINCT pid FROM pg_locks
-       WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid()`,
+    `SELECT DISTINCT pid FROM pg_locks JOIN pg_stat_activity USING (pid)
+       WHERE relation = 't'::regclass AND mode = 'RowExclusiveLock' AND pid <> pg_backend_pid() AND datname = current_database()`,
   )
   return locks.map(({ pid }) => pid)
 }

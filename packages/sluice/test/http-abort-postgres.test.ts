@@ -65,7 +65,8 @@ async function until(what: string, isSo: () => Promise<boolean>, ms = 5_000): Pr
 /** Connections of the server that do something, or hold something. */
 async function busy(): Promise<number> {
   const { rows } = await sql.query(
-    `SELECT count(*)::int AS n FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'`,
+    `SELECT count(*)::int AS n FROM pg_stat_activity
+     WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid() AND state <> 'idle'`,
   )
   return rows[0].n
 }
