@@ -10,7 +10,7 @@ import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { globSync } from 'node:fs'
 import { availableParallelism } from 'node:os'
-import { basename } from 'node:path'
+import { basename, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { SERVICES, type Service } from './services.ts'
 
@@ -115,7 +115,10 @@ async function startServices(): Promise<boolean> {
 }
 
 async function run(): Promise<number> {
-  const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism() + 1}`]
+  // Many files wait for a server or a clock for a part of their time.
+  const options = ['--test', `--test-timeout=${TIMEOUT}`, `--test-concurrency=${availableParallelism() + 2}`]
+  // Each file is a process: with the types of all sources stripped once, it starts 0.2 s sooner.
+  process.env.NODE_COMPILE_CACHE ??= resolve('node_modules/.cache/sluice')
   if (flags.reporter) {
     for (const reporter of ['spec', flags.reporter]) {
       options.push(`--test-reporter=${reporter}`, '--test-reporter-destination=stdout')
