@@ -3,7 +3,7 @@
 /** A demand in our own words, and where the document names it. */
 export type Demands<Id extends string> = Record<Id, [place: string, text: string]>
 
-/** `replaced`: sluice has another part in its place, which the evidence compares. `too small`: the run was too short to judge a rate. */
+/** `replaced`: sluice has another part in its place, which the evidence compares. `too small`: the run was too short to judge by the clock. */
 type Outcome = 'pass' | 'fail' | 'replaced' | 'too small'
 
 interface Verdict {
@@ -46,19 +46,28 @@ export class Acceptance<Id extends string> {
     this.#note(id, holds ? 'replaced' : 'fail', `${evidence} (${decision})`)
   }
 
+  /** {@link replaced} where the clock decides, as in {@link timed}. */
+  replacedByTime(id: Id, rows: number, holds: boolean, decision: string, evidence: string): void {
+    if (rows < LEAST_ROWS) this.#note(id, 'too small', evidence)
+    else this.replaced(id, holds, decision, evidence)
+  }
+
+  /** What the clock decides: in a small run that is the start of processes, and what else the machine does. */
+  timed(id: Id, rows: number, holds: boolean, evidence: string): void {
+    this.#note(id, rows < LEAST_ROWS ? 'too small' : holds ? 'pass' : 'fail', evidence)
+  }
+
   /** The kernel in the place of a parser that makes objects, by the rates of whole loads with either. */
   parser(id: Id, rows: number, ours: number, theirs: number): void {
     const evidence = `the kernel scans bytes: ${count(ours)} rows/s end to end, csv-parse and INSERT ${count(theirs)}`
-    if (rows < LEAST_ROWS) this.#note(id, 'too small', evidence)
-    else this.replaced(id, ours > theirs, 'decisions 0001, 0007', evidence)
+    this.replacedByTime(id, rows, ours > theirs, 'decisions 0001, 0007', evidence)
   }
 
   /** A rate of at least so many rows a second. */
   rate(id: Id, rows: number, seconds: number, floor: number): void {
     const rate = rows / seconds
     const evidence = `${count(rows)} rows in ${seconds.toFixed(1)} s: ${count(rate)} rows/s, wanted ${count(floor)}`
-    if (rows < LEAST_ROWS) this.#note(id, 'too small', evidence)
-    else this.judge(id, rate >= floor, evidence)
+    this.timed(id, rows, rate >= floor, evidence)
   }
 
   /** All of the statements that brought rows in are COPY. */
