@@ -13,7 +13,6 @@ import type { Dialect } from './parse/dialect.ts'
 import { MappedParser } from './parse/mapped-parser.ts'
 import { Parser } from './parse/parser.ts'
 import { planFirst, planFor } from './plan-source.ts'
-import { refuseLongRecords } from './record-memory.ts'
 import type { PlacedReject, Reject } from './reject/reject.ts'
 import type { ColumnEvidence } from './schema/infer.ts'
 import type { Encoding, Program } from './schema/program.ts'
@@ -23,6 +22,7 @@ import { openSources } from './source/open.ts'
 import type { Source } from './source/source.ts'
 import { targetName } from './target.ts'
 import { storedAt, unpacked } from './unpack.ts'
+import { validOptions } from './valid-options.ts'
 import type { Database } from './write/database.ts'
 import { databaseOf, openDatabase } from './write/open.ts'
 import { created } from './write/postgres/column-types.ts'
@@ -118,9 +118,9 @@ export interface CheckReport {
  * @example
  * const { sound, rejectsByCode, schema } = await check({ source: 'people.csv' })
  */
-export async function check(options: CheckOptions): Promise<CheckReport> {
+export async function check(given: CheckOptions): Promise<CheckReport> {
+  const options = validOptions(given)
   const begun = performance.now()
-  refuseLongRecords(options.maxRecordBytes)
   const notice = options.onNotice ?? (() => undefined)
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
@@ -192,7 +192,7 @@ interface Reading {
   encoding: Encoding
 }
 
-/** The loop of `load.ts` with nothing to wait for but the source. */
+/** The loop of `load-segment.ts` with nothing to wait for but the source. */
 async function readSource(options: CheckOptions, reading: Reading, tally: Tally): Promise<void> {
   const { source, head, program, encoding } = reading
   const { dialect, start } = head

@@ -1,6 +1,14 @@
 export { type Boundaries, BoundaryIndex } from './boundaries.ts'
 export { type CheckedColumn, type CheckOptions, type CheckReport, check } from './check.ts'
-export { type Checkpoint, isAnnounced, type Job, type JobStatus, type StoredReject, toJob } from './checkpoint/job.ts'
+export {
+  type Checkpoint,
+  isAnnounced,
+  isJobId,
+  type Job,
+  type JobStatus,
+  type StoredReject,
+  toJob,
+} from './checkpoint/job.ts'
 export { JobStore } from './checkpoint/job-store.ts'
 export { addColumn, migrate, type Step, type TableSet } from './checkpoint/migrate.ts'
 export { leaseOwner, livesNoMore } from './checkpoint/owner.ts'
@@ -23,4 +31,4 @@ export { type ErrorBudget, type Profile, parseProfile } from './schema/profile.t
 export { emitTableSchema, parseTableSchema, type TableSchema } from './schema/table-schema.ts'
 export { targetName } from './target.ts'
 export type { Database } from './write/database.ts'
-export { openDatabase } from './write/open.ts'
+export { openDatabase, refuseMissingFile } from './write/open.ts'

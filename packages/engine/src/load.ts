@@ -13,13 +13,13 @@ import type { LoadOptions } from './options.ts'
 import { planSource } from './plan-source.ts'
 import { noteHeader, prepareJob } from './prepare.ts'
 import type { Receipt } from './receipt.ts'
-import { refuseLongRecords } from './record-memory.ts'
 import { RejectFile } from './reject/reject-file.ts'
 import { rejectLine, rejectsHead } from './rejects-csv.ts'
 import { isStaged } from './settings.ts'
 import { openSources } from './source/open.ts'
 import { claimOf, underLease } from './under-lease.ts'
 import { storedAt, unpacked } from './unpack.ts'
+import { validOptions } from './valid-options.ts'
 import type { Database } from './write/database.ts'
 import { LateIndex } from './write/late-index.ts'
 import { openDatabase } from './write/open.ts'
@@ -36,10 +36,10 @@ import { Staging } from './write/staging.ts'
  * const receipt = await load({ source: 'people.csv', to: 'postgres://localhost/crm', table: 'people' })
  * console.log(receipt.inserted, receipt.rejected)
  */
-export async function load(options: LoadOptions): Promise<Receipt> {
+export async function load(given: LoadOptions): Promise<Receipt> {
+  const options = validOptions(given)
   const notice = options.onNotice ?? (() => undefined)
   const began = performance.now()
-  refuseLongRecords(options.maxRecordBytes)
   const sources = await openSources(options.source, options.sourceName ?? 'stream', options.signal)
   let database: Database | undefined
   let rejectFile: RejectFile | undefined
@@ -104,6 +104,7 @@ async function runJob(given: Omit<Run, 'leases' | 'staging' | 'repeats' | 'patie
   // Where every segment was done before, whoever did the last one did not get to say so.
   await patiently(() => store.complete(job.jobId))
   const done = (await patiently(() => store.read(job.jobId)))!
+  if (done.status === 'CANCELLED') throw new SluiceError('SLUICE_JOB', `Job ${job.jobId} was cancelled`)
   meter.settle(done)
   return await patiently(async () => meter.receipt(done, await store.rejectCounts(job.jobId)))
 }

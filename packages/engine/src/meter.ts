@@ -25,6 +25,8 @@ export class Meter {
   #reported = Number.NEGATIVE_INFINITY
   /** Says what a report too soon after the last one would have said: the next commit may be long in coming. */
   #late: NodeJS.Timeout | undefined
+  /** What the caller threw at such a report, where nobody could catch it. */
+  #thrown: { error: unknown } | undefined
   #marks: { at: number; records: number; bytes: number }[] = []
 
   constructor(job: Job, onProgress: ((progress: Progress) => void) | undefined) {
@@ -100,12 +102,23 @@ export class Meter {
   }
 
   #reportSoon(): void {
+    if (this.#thrown) throw this.#thrown.error
     const wait = this.#reported + REPORT_MS - performance.now()
     if (wait <= 0) this.#reportNow()
-    else this.#late ??= setTimeout(() => this.#reportNow(), wait)
+    else this.#late ??= setTimeout(() => this.#reportLate(), wait)
+  }
+
+  /** The next call throws what the report does. */
+  #reportLate(): void {
+    try {
+      this.#reportNow()
+    } catch (error) {
+      this.#thrown = { error }
+    }
   }
 
   #reportNow(): void {
+    if (this.#thrown) throw this.#thrown.error
     clearTimeout(this.#late)
     this.#late = undefined
     if (!this.#report) return

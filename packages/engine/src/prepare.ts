@@ -15,7 +15,7 @@ import { isByContent } from './schema/layout.ts'
 import type { Plan } from './schema/plan.ts'
 import { parseTableSchema } from './schema/table-schema.ts'
 import { segmentsOf } from './segments.ts'
-import { askedOf, differences, hashOf, isStaged, type Settings } from './settings.ts'
+import { askedOf, canonical, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
 import { rejectTableName, targetName } from './target.ts'
 import { claimOf } from './under-lease.ts'
@@ -149,7 +149,7 @@ async function targetOf(
   })
   if (job.recordsRead > 0 || !create) {
     throw new SluiceError(
-      'SLUICE_JOB',
+      'SLUICE_DATABASE',
       `The table ${names.target} of the interrupted load is gone. Use --restart to start over.`,
     )
   }
@@ -315,20 +315,13 @@ async function refuseChanges(options: LoadOptions, sources: Source[], job: Job):
     )
   }
   const now = await fingerprintOf(sources)
-  if (JSON.stringify(sorted(now)) !== JSON.stringify(sorted(job.fingerprint))) {
+  if (canonical(now) !== canonical(job.fingerprint)) {
     throw new SluiceError(
       'SLUICE_SOURCE_CHANGED',
       `${job.source} is not what it was when its load into ${job.targetTable} was interrupted. ` +
         `Put the same content back to go on with job ${job.jobId}, or use --restart to start over.`,
     )
   }
-}
-
-/** Databases keep an object, not the order of its keys. */
-function sorted(value: unknown): unknown {
-  if (Array.isArray(value)) return value.map(sorted)
-  if (value === null || typeof value !== 'object') return value
-  return Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
 }
 
 async function fingerprintOf(sources: Source[]): Promise<unknown[]> {

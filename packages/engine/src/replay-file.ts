@@ -22,6 +22,8 @@ export interface CorrectedCell {
 }
 
 const HEAD_BYTES = 64 * 1024
+/** A record in a file of rejects to the same in its source, at most, but for control characters: quotes are doubled, Base64 takes a third more. */
+const LONGER = 2
 /** A name in a CSV's header may begin with a brace, but one with a quote behind it is quoted as a whole. */
 const OBJECT = /^\ufeff?\s*\{\s*"/
 const LF = 0x0a
@@ -31,27 +33,48 @@ const DELIMITERS = [',', ';', '\t']
 /**
  * Reads corrected rejects, in either form in which `sluice rejects` prints them.
  * @param columns Of the job's sources, in the order of `layoutOf`.
- * @throws SluiceError SLUICE_DIALECT for a file of another form
+ * @param longest Bytes of the longest record that the job takes.
+ * @throws SluiceError SLUICE_DIALECT for a file of another form, and for a record of it that is longer than one of the job may be
  */
-export async function* readCorrections(source: Source, jobId: string, columns: string[]): AsyncGenerator<Correction> {
+export async function* readCorrections(
+  source: Source,
+  jobId: string,
+  columns: string[],
+  longest: number,
+): AsyncGenerator<Correction> {
   const { bytes } = await source.head(HEAD_BYTES)
   // Of no rejects there is not a line of NDJSON.
   if (bytes.length === 0) return
-  const chunks: AsyncIterable<Uint8Array> = { [Symbol.asyncIterator]: () => source.read(0) }
-  if (OBJECT.test(Buffer.from(bytes).toString())) yield* fromNdjson(chunks, source.name, jobId)
-  else yield* fromCsv(chunks, bytes, source.name, columns)
+  const given: Given = {
+    name: source.name,
+    chunks: { [Symbol.asyncIterator]: () => source.read(0) },
+    most: LONGER * longest + HEAD_BYTES,
+  }
+  if (OBJECT.test(Buffer.from(bytes).toString())) yield* fromNdjson(given, jobId)
+  else yield* fromCsv(given, bytes, columns)
 }
 
-async function* fromNdjson(
-  chunks: AsyncIterable<Uint8Array>,
-  name: string,
-  jobId: string,
-): AsyncGenerator<Correction, void, void> {
+interface Given {
+  name: string
+  chunks: AsyncIterable<Uint8Array>
+  /** Bytes of a line or a record, at most. */
+  most: number
+}
+
+function refuseLonger(bytes: number, { name, most }: Given): void {
+  if (bytes <= most) return
+  throw new SluiceError(
+    'SLUICE_DIALECT',
+    `${name} holds more than ${most} bytes without the end of a record: no record of its job can be as long`,
+  )
+}
+
+async function* fromNdjson(given: Given, jobId: string): AsyncGenerator<Correction, void, void> {
   let at = 0
-  for await (const line of linesOf(chunks)) {
+  for await (const line of linesOf(given)) {
     at++
     if (line.toString().trim() === '') continue
-    const place = `Line ${at} of ${name}`
+    const place = `Line ${at} of ${given.name}`
     const { jobId: ofJob, record, raw, rawBase64, rawLength } = parseLine(line, place)
     if (ofJob !== undefined && ofJob !== jobId) {
       throw new SluiceError('SLUICE_DIALECT', `${place} is a reject of job ${ofJob}, not of ${jobId}`)
@@ -76,12 +99,8 @@ function parseLine(line: Buffer, place: string): Record<string, unknown> {
   throw new SluiceError('SLUICE_DIALECT', `${place} is not a JSON object`)
 }
 
-async function* fromCsv(
-  chunks: AsyncIterable<Uint8Array>,
-  head: Uint8Array,
-  name: string,
-  columns: string[],
-): AsyncGenerator<Correction, void, void> {
+async function* fromCsv(given: Given, head: Uint8Array, columns: string[]): AsyncGenerator<Correction, void, void> {
+  const { name } = given
   const dialects = DELIMITERS.map((delimiter): Dialect => ({ ...CSV, delimiter, lineEnd: 'any' }))
   const dialect = dialects.find((one) => namesOf(head, one).includes('sluice_record'))
   if (!dialect) {
@@ -98,7 +117,7 @@ async function* fromCsv(
   )
   const places = placesOf(columns, names, name, new Set([recordAt, guardedAt, escapedAt]))
   let isHeader = true
-  for await (const { cells, fault, line } of recordsOf(chunks, dialect)) {
+  for await (const { cells, fault, line } of recordsOf(given, dialect)) {
     if (isHeader) {
       isHeader = false
       continue
@@ -113,7 +132,7 @@ async function* fromCsv(
       Set<string>,
       Set<string>,
     ]
-    const given = columns.map((column, i): CorrectedCell => {
+    const corrected = columns.map((column, i): CorrectedCell => {
       const { bytes, quoted } = cells[places[i]!]!
       const shown = Buffer.from(bytes).toString('latin1')
       const own = guardedName(column)
@@ -121,7 +140,7 @@ async function* fromCsv(
       const text = isGuarded ? shown.slice(1) : shown
       return { text: escaped.has(own) ? unescapeBytes(text) : text, quoted }
     })
-    yield { record, given: { cells: given } }
+    yield { record, given: { cells: corrected } }
   }
 }
 
@@ -144,29 +163,31 @@ function isRecord(value: unknown): value is number {
   return typeof value === 'number' && Number.isSafeInteger(value) && value > 0
 }
 
-async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<Buffer, void, void> {
+async function* linesOf(given: Given): AsyncGenerator<Buffer, void, void> {
   let pieces: Buffer[] = []
-  for await (const chunk of chunks) {
+  let held = 0
+  for await (const chunk of given.chunks) {
     let from = 0
     for (let at = chunk.indexOf(LF); at !== -1; at = chunk.indexOf(LF, from)) {
       yield Buffer.concat([...pieces, chunk.subarray(from, at)])
       pieces = []
+      held = 0
       from = at + 1
     }
     // The chunk's memory is used again.
     pieces.push(Buffer.from(chunk.subarray(from)))
+    held += chunk.length - from
+    refuseLonger(held, given)
   }
   yield Buffer.concat(pieces)
 }
 
-async function* recordsOf(
-  chunks: AsyncIterable<Uint8Array>,
-  dialect: Dialect,
-): AsyncGenerator<SourceRecord, void, void> {
+async function* recordsOf(given: Given, dialect: Dialect): AsyncGenerator<SourceRecord, void, void> {
   let held: Uint8Array = Buffer.alloc(0)
   let position: Position = START
-  for await (const chunk of chunks) {
+  for await (const chunk of given.chunks) {
     held = Buffer.concat([held, chunk])
+    refuseLonger(held.length, given)
     let last: SourceRecord | undefined
     for (const record of readRecords(held, dialect, { final: false, position })) {
       yield record

@@ -8,6 +8,7 @@ import type { ByteSource } from './options.ts'
 import { BatchBuffer } from './parse/batch.ts'
 import { Parser } from './parse/parser.ts'
 import { START } from './parse/position.ts'
+import { MAX_RECORD_BYTES } from './parse/records.ts'
 import { planSource } from './plan-source.ts'
 import type { Receipt } from './receipt.ts'
 import { headerOf, layoutOf } from './rejects-layout.ts'
@@ -16,8 +17,9 @@ import { COMPOSED, composer } from './replay-record.ts'
 import type { Program } from './schema/program.ts'
 import { isStaged, type Settings } from './settings.ts'
 import { openSources } from './source/open.ts'
-import type { Database, LoadPlan, Replay } from './write/database.ts'
-import { openDatabase } from './write/open.ts'
+import type { Database, LoadPlan, Outcome, Replay } from './write/database.ts'
+import { openDatabase, refuseMissingFile } from './write/open.ts'
+import { retry } from './write/retry.ts'
 
 /** Rejects a transaction, at most: with 64 KB of raw bytes each they are at worst 16 MB. */
 const PAGE = 256
@@ -29,11 +31,11 @@ export interface ReplayOptions {
   /** The job whose rejects they are. It must be over. */
   jobId: string
   /** As of `load`. */
-  to?: string | Pool
+  to?: string | Pool | undefined
   /** How rows travel to PostgreSQL. Default: `copy`. */
-  write?: 'copy' | 'unnest'
+  write?: 'copy' | 'unnest' | undefined
   /** Aborting ends the replay behind the transaction in flight, with SLUICE_INTERRUPTED. */
-  signal?: AbortSignal
+  signal?: AbortSignal | undefined
 }
 
 /** What a replay did, and the job's account after it, which balances as before. */
@@ -66,19 +68,21 @@ export interface ReplayReceipt
  * Loads corrected rejects of a job. They are matched by their record; what loads is closed in the transaction of its row, so a
  * replay may be cut off anywhere and run again: what came in already is passed over.
  *
- * @throws SluiceError SLUICE_JOB when there is no such job or it is not over; SLUICE_DIALECT for a file of another form
+ * @throws SluiceError SLUICE_JOB when there is no such job or it is not over; SLUICE_CONFIG when there is no such SQLite file;
+ *   SLUICE_DIALECT for a file of another form
  */
 export async function replay(options: ReplayOptions): Promise<ReplayReceipt> {
-  const sources = await openSources(options.source, 'stream')
+  refuseMissingFile(options.to)
+  const sources = await openSources(options.source, 'stream', options.signal)
   let database: Database | undefined
   try {
-    database = await openDatabase(options.to)
+    database = await openDatabase(options.to, { signal: options.signal })
     const store = new JobStore(database)
     const job = await replayableJob(store, options.jobId, database.label)
     const replayPage = await prepareReplay(options, database, store, job)
     const { columns } = layoutOf(job.settings as Settings)
     const done = { records: 0, loaded: 0, refused: 0, skipped: 0 }
-    for await (const page of pagesOf(readCorrections(sources[0]!, job.jobId, columns))) {
+    for await (const page of pagesOf(readCorrections(sources[0]!, job.jobId, columns, longestRecord(job)))) {
       if (options.signal?.aborted) {
         throw new SluiceError('SLUICE_INTERRUPTED', 'Interrupted; run the same command again to replay the rest')
       }
@@ -102,9 +106,16 @@ export async function replay(options: ReplayOptions): Promise<ReplayReceipt> {
       rejectsByCode: await store.rejectCounts(job.jobId),
     }
   } finally {
-    await Promise.all(sources.map((source) => source.close()))
-    await database?.close()
+    try {
+      await database?.close()
+    } finally {
+      await Promise.all(sources.map((source) => source.close()))
+    }
   }
+}
+
+function longestRecord({ settings }: Job): number {
+  return (settings as Settings).asked.maxRecordBytes ?? MAX_RECORD_BYTES
 }
 
 async function replayableJob(store: JobStore, jobId: string, label: string): Promise<Job> {
@@ -127,6 +138,10 @@ async function replayableJob(store: JobStore, jobId: string, label: string): Pro
   return job
 }
 
+/** Tries again what may pass. */
+type Patiently = <T>(work: () => Promise<T>) => Promise<T>
+type Commit = (batch: BatchBuffer, replay: Replay) => Promise<Outcome>
+
 /** Loads pages of corrections of one job. */
 type ReplayPage = (page: Correction[]) => Promise<{ loaded: number; refused: number }>
 
@@ -138,7 +153,7 @@ interface Lane {
 }
 
 async function prepareReplay(
-  { write = 'copy' }: ReplayOptions,
+  { write = 'copy', signal }: ReplayOptions,
   database: Database,
   store: JobStore,
   job: Job,
@@ -149,6 +164,8 @@ async function prepareReplay(
   const target = await database.describe(table)
   if (!target) throw new SluiceError('SLUICE_JOB', `The table ${job.targetTable} of job ${job.jobId} is gone`)
   const files = (await store.checkpoints(job.jobId)).map(({ source }) => basename(source))
+  const patiently: Patiently = (work) => retry(work, { classify: (error) => database.classify(error), signal })
+  const commit: Commit = (batch, replay) => patiently(() => database.commit(batch, batch.to, { replay }))
   const batch = new BatchBuffer({ records: PAGE, bytes: BATCH_BYTES }, database.kind === 'sqlite')
 
   const laneFor = async (header: string[]): Promise<Lane> => {
@@ -180,7 +197,8 @@ async function prepareReplay(
 
   return async (page) => {
     const records = page.map(({ record }) => record)
-    const open = new Map((await store.openRejects(job.jobId, records)).map((reject) => [reject.record, reject]))
+    const found = await patiently(() => store.openRejects(job.jobId, records))
+    const open = new Map(found.map((reject) => [reject.record, reject]))
     const byHeader = new Map<string[], [Correction, StoredReject][]>()
     for (const correction of page) {
       const reject = open.get(correction.record)
@@ -194,7 +212,7 @@ async function prepareReplay(
     const done = { loaded: 0, refused: 0 }
     for (const [header, corrections] of byHeader) {
       if (lane.header !== header) lane = await laneFor(header)
-      const { loaded, refused } = await replayIn(lane, corrections, database, batch)
+      const { loaded, refused } = await replayIn(lane, corrections, commit, batch)
       done.loaded += loaded
       done.refused += refused
     }
@@ -205,7 +223,7 @@ async function prepareReplay(
 async function replayIn(
   { parser, compose }: Lane,
   corrections: [Correction, StoredReject][],
-  database: Database,
+  commitBatch: Commit,
   batch: BatchBuffer,
 ): Promise<{ loaded: number; refused: number }> {
   const next: Replay = { records: [], refused: [] }
@@ -214,7 +232,7 @@ async function replayIn(
     parser.close(batch)
     const count = batch.to.record - batch.from.record
     const replayed = { records: next.records.splice(0, count), refused: next.refused.splice(0) }
-    const outcome = await database.commit(batch, batch.to, { replay: replayed })
+    const outcome = await commitBatch(batch, replayed)
     const again = batch.rejects.length + outcome.rejects.length
     loaded += count - again
     refused += again + replayed.refused.length

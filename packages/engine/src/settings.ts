@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto'
+import { REJECT_TABLE } from './checkpoint/reject-table.ts'
 import type { LoadOptions } from './options.ts'
 import type { Dialect } from './parse/dialect.ts'
+import { MAX_RECORD_BYTES } from './parse/records.ts'
 import type { TableSchema } from './schema/table-schema.ts'
 
 /**
@@ -42,13 +44,21 @@ export type Asked = Pick<
   | 'limit'
 > & { hasMap: boolean }
 
+/** What is the default means the same as nothing. */
+const DEFAULTS: Partial<Asked> = {
+  onConflict: 'reject',
+  dedupe: 'none',
+  mode: 'append',
+  atomic: false,
+  provenance: false,
+  unknownColumns: 'reject',
+  rejectTable: REJECT_TABLE,
+  maxRecordBytes: MAX_RECORD_BYTES,
+}
+
 export function askedOf(options: LoadOptions): Asked {
-  const { schema, dialect, key, mode, rename, skip, set, provenance, unknownColumns } = options
-  const { rejectTable, maxRecordBytes, limit } = options
-  // What is the default is the same as nothing.
-  const atomic = options.atomic || undefined
-  const onConflict = options.onConflict === 'reject' ? undefined : options.onConflict
-  const dedupe = options.dedupe === 'none' ? undefined : options.dedupe
+  const { schema, dialect, key, onConflict, dedupe, mode, atomic, rename, skip, set, provenance } = options
+  const { unknownColumns, rejectTable, maxRecordBytes, limit } = options
   const asked = {
     schema,
     dialect,
@@ -67,11 +77,18 @@ export function askedOf(options: LoadOptions): Asked {
     limit,
   }
   // As it comes back from the database: what is undefined is not there.
-  return JSON.parse(JSON.stringify({ ...asked, hasMap: options.map !== undefined }))
+  return meant(JSON.parse(JSON.stringify({ ...asked, hasMap: options.map !== undefined })))
+}
+
+function meant(asked: Asked): Asked {
+  const entries = Object.entries(asked).filter(([name, value]) => value !== DEFAULTS[name as keyof Asked])
+  return Object.fromEntries(entries) as Asked
 }
 
 /** Settings that differ, by name. */
-export function differences(before: Asked, now: Asked): string[] {
+export function differences(stored: Asked, now: Asked): string[] {
+  // Versions before kept defaults that were spelled out.
+  const before = meant(stored)
   const names = new Set([...Object.keys(before), ...Object.keys(now)]) as Set<keyof Asked>
   return [...names].filter((name) => canonical(before[name]) !== canonical(now[name]))
 }
@@ -81,7 +98,7 @@ export function hashOf(asked: Asked): string {
 }
 
 /** JSON with sorted keys: databases keep an object, not the order of its keys. Empty objects mean the same as none. */
-function canonical(value: unknown): string {
+export function canonical(value: unknown): string {
   const sorted = (_: string, entry: unknown) =>
     entry !== null && typeof entry === 'object' && !Array.isArray(entry)
       ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))

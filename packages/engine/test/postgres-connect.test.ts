@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { type AddressInfo, createServer } from 'node:net'
+import { type AddressInfo, createServer, type Socket } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
@@ -309,6 +309,32 @@ test("a caller's pool: one client is taken, and not given back with our settings
   assert.ok(rows[0].at instanceof Date)
   assert.notEqual(rows[0].name, 'sluice')
   await pool.end()
+})
+
+test('who aborts waits neither for a client of a pool nor for a server that says nothing', {
+  timeout: 60_000,
+}, async () => {
+  const full = new pg.Pool({ connectionString: server.url, max: 1 })
+  const client = await full.connect()
+  const sockets = new Set<Socket>()
+  const silent = createServer((socket) => sockets.add(socket.on('error', () => undefined).resume()))
+  await new Promise<void>((resolve) => silent.listen(0, '127.0.0.1', resolve))
+  const { port } = silent.address() as AddressInfo
+  const url = `postgres://u@127.0.0.1:${port}/db?sslmode=disable`
+  const mute = new pg.Pool({ connectionString: url })
+  mute.on('error', () => undefined)
+  for (const target of [full, url, mute]) {
+    const abort = new AbortController()
+    const opening = openPostgres(target, { signal: abort.signal })
+    setTimeout(() => abort.abort(), 100)
+    await assert.rejects(opening, { code: 'SLUICE_INTERRUPTED' })
+  }
+  // The client that comes when nobody waits any more is there for others.
+  client.release()
+  assert.equal((await full.query('SELECT 1 AS one')).rows[0].one, 1)
+  await full.end()
+  for (const socket of sockets) socket.destroy()
+  silent.close()
 })
 
 test('errors by cause', () => {

@@ -75,7 +75,7 @@ async function corrections(csv: Buffer, columns: string[]): Promise<Correction[]
     yield csv
   }
   const source = { name: 'rejects.csv', head: async () => ({ bytes: csv, complete: true }), read } as Partial<Source>
-  return Array.fromAsync(readCorrections(source as Source, JOB, columns))
+  return Array.fromAsync(readCorrections(source as Source, JOB, columns, 2 ** 20))
 }
 
 const cellsOf = (bytes: Buffer) =>

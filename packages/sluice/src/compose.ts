@@ -71,7 +71,7 @@ export async function startService(
   const notice = (message: string) => log.warn(message)
   const database = opened.adopt(patient(await openDatabase(databaseUrl, { notice })), (one) => one.close())
   const storage = opened.adopt(await openStorage(config.storage, config.maxUploadBytes), (one) => one.close())
-  const queue = await openQueue(config.redisUrl, log)
+  const queue = opened.adopt(await openQueue(config.redisUrl, log), (one) => one.close())
   const pieces = await openPieces(config)
   const guard = new AddressGuard(config.webhookAllow)
   const courier = new Courier({ database, guard, secrets: config.webhookSecrets, log })

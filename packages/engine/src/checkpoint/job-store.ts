@@ -4,6 +4,7 @@ import type { Database, SqlValue, Statement } from '../write/database.ts'
 import {
   ANNOUNCED,
   type Checkpoint,
+  isJobId,
   type Job,
   type JobStatus,
   type SqlRow,
@@ -139,8 +140,10 @@ export class JobStore {
     }
   }
 
+  /** Undefined also for what cannot be a job's id. */
   async read(jobId: string): Promise<Job | undefined> {
-    const [row] = await this.#run('SELECT * FROM ingestion_jobs WHERE job_id = $1', [jobId])
+    if (!isJobId(jobId)) return undefined
+    const [row] = await this.#run('SELECT * FROM ingestion_jobs WHERE job_id = $1', [jobId.toLowerCase()])
     return row && toJob(row)
   }
 
@@ -211,7 +214,7 @@ export class JobStore {
   }
 
   /**
-   * Completes the job when every segment is done; for a process that was ended between the two steps of {@link finish}, too.
+   * Completes the job when every segment is done and nobody has cancelled it; for a process that was ended between the two steps of {@link finish}, too.
    *
    * @param facts As of `finish`.
    * @returns Whether this completed the job.
@@ -221,7 +224,7 @@ export class JobStore {
     const completed = await this.#run(
       `UPDATE ingestion_jobs SET status = 'COMPLETED', error = NULL, completed_at = ${now}, updated_at = ${now},
          sha256 = coalesce($2, sha256), bytes_total = coalesce($3, bytes_total)
-         WHERE job_id = $1 AND status <> 'COMPLETED'
+         WHERE job_id = $1 AND status NOT IN ('COMPLETED', 'CANCELLED')
            AND NOT EXISTS (SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1 AND NOT done)
          RETURNING job_id`,
       [jobId, facts.sha256 ?? null, facts.bytesTotal ?? null],

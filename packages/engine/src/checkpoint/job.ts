@@ -9,6 +9,11 @@ import { type RejectCounts, toRejectCounts } from './reject-counts.ts'
  */
 export type JobStatus = 'PENDING' | 'PROCESSING' | 'COMPLETED' | 'FAILED' | 'CANCELLED'
 
+/** Whether a text can be a job's id: a UUID, of any version. */
+export function isJobId(text: string): boolean {
+  return /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)
+}
+
 /** A row of `ingestion_jobs`. Times are ISO 8601. */
 export interface Job {
   jobId: string

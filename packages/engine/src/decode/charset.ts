@@ -2,7 +2,7 @@
  * A way to write text as bytes. Text is UTF-8 everywhere behind the decoder, and a charset can tell from the UTF-8 alone what it was in
  * the source, byte for byte: so positions and refused records are translated where they leave, and nothing has to be kept beside the text.
  *
- * Bytes that mean nothing become an an escape ({@link putEscape}): not UTF-8, so that their record is refused as any other with an
+ * Bytes that mean nothing become an escape ({@link putEscape}): not UTF-8, so that their record is refused as any other with an
  * encoding-error, and not lost.
  */
 export interface Charset {

@@ -268,7 +268,7 @@ export class MappedParser {
     const line = this.#position.line + endless.linesBefore
     batch.addInput(endless.before)
     const { reason, cell } = endless.found
-    const lines = endless instanceof EndlessLine ? endless.found.lines + (endless.complete ? 1 : 0) : endless.lines
+    const lines = endless.lines + (endless instanceof EndlessLine && endless.complete ? 1 : 0)
     this.#begun = true
     if (reason && isFault(reason)) {
       const errors = [faultError(reason, cell, this.#sound)]

@@ -1,7 +1,6 @@
-import { SluiceError } from '../errors.ts'
 import type { Dialect } from '../parse/dialect.ts'
 import type { Dedupe } from './plan.ts'
-import { defined, type JsonReader, jsonReader, showAll } from './read-json.ts'
+import { defined, type JsonReader, jsonReader } from './read-json.ts'
 import { parseTableSchema, type TableSchema } from './table-schema.ts'
 
 /** Rejected records that a load may have: so many, or so many of a hundred. */
@@ -67,7 +66,7 @@ const DIALECT_KEYS: readonly (keyof Dialect)[] = [
  */
 export function parseProfile(value: unknown, document = 'profile'): Profile {
   const read = jsonReader('SLUICE_CONFIG', document)
-  const root = knownKeys(read, '', value, KEYS, document)
+  const root = read.known('', value, KEYS)
   const get = (key: keyof Profile) => root.get(key)
   const schema = get('schema')
   const key = get('key')
@@ -77,7 +76,7 @@ export function parseProfile(value: unknown, document = 'profile'): Profile {
       schema === undefined || typeof schema === 'string'
         ? text(read, 'schema', schema)
         : parseTableSchema(schema, `${document}: schema`),
-    dialect: get('dialect') === undefined ? undefined : parseDialect(read, get('dialect'), document),
+    dialect: get('dialect') === undefined ? undefined : parseDialect(read, get('dialect')),
     key: typeof key === 'string' ? key.split(',').map((name) => name.trim()) : read.strings('key', key),
     onConflict: read.oneOf('onConflict', get('onConflict'), ['reject', 'skip', 'update']),
     dedupe: read.oneOf('dedupe', get('dedupe'), ['none', 'key', 'content', 'content:count']),
@@ -92,29 +91,14 @@ export function parseProfile(value: unknown, document = 'profile'): Profile {
   })
 }
 
-function knownKeys<Key extends string>(
-  read: JsonReader,
-  path: string,
-  value: unknown,
-  keys: readonly Key[],
-  document: string,
-): Map<string, unknown> {
-  const given = read.object(path, value)
-  const known: readonly string[] = keys
-  const wrong = [...given.keys()].filter((key) => !known.includes(key))
-  if (wrong.length === 0) return given
-  const place = path === '' ? document : `${document}: ${path}`
-  throw new SluiceError('SLUICE_CONFIG', `${place} has no key ${showAll(wrong)}; its keys are ${keys.join(', ')}`)
-}
-
 function text(read: JsonReader, path: string, value: unknown): string | undefined {
   const given = read.string(path, value)
   return given?.trim() === '' ? read.wrong(path, value, 'a string that is not blank') : given
 }
 
 /** Only the shape: whether the characters go together is seen where a dialect is sniffed. */
-function parseDialect(read: JsonReader, value: unknown, document: string): Partial<Dialect> {
-  const given = knownKeys(read, 'dialect', value, DIALECT_KEYS, document)
+export function parseDialect(read: JsonReader, value: unknown): Partial<Dialect> {
+  const given = read.known('dialect', value, DIALECT_KEYS)
   const at = (key: keyof Dialect) => [`dialect.${key}`, given.get(key)] as const
   const char = (key: keyof Dialect) => (given.get(key) === null ? null : read.string(...at(key)))
   return defined<Partial<Dialect>>({
@@ -142,7 +126,8 @@ function parseErrorBudget(read: JsonReader, value: unknown): ErrorBudget {
   return read.wrong('maxErrors', value, 'a number of rows, or a share such as "1%"')
 }
 
-function parseConstants(read: JsonReader, value: unknown): Record<string, string | null> {
+/** Columns with the same value for every row. */
+export function parseConstants(read: JsonReader, value: unknown): Record<string, string | null> {
   const entries = [...read.object('set', value)].map(([column, one]): [string, string | null] => {
     const isConstant = one === null || typeof one === 'string'
     return [column, isConstant ? one : read.wrong(`set.${column}`, one, 'a string or null')]

@@ -5,8 +5,18 @@ const SHOWN = 80
 /** A value as it appears in a message: JSON, so that control characters of hostile input do no harm, and never long. */
 export function show(value: unknown): string {
   if (value === undefined) return 'missing'
-  const text = typeof value === 'bigint' ? String(value) : (JSON.stringify(value) ?? String(value))
+  const text = textOf(value)
   return text.length > SHOWN ? `${text.slice(0, SHOWN).toWellFormed()}…` : text
+}
+
+/** Also of what JSON has no text for: a library's caller may give anything. */
+function textOf(value: unknown): string {
+  if (typeof value === 'bigint' || typeof value === 'number') return String(value)
+  try {
+    return JSON.stringify(value) ?? String(value)
+  } catch {
+    return Object.prototype.toString.call(value)
+  }
 }
 
 /** Names in a message: at most `limit` of them, then how many more. */
@@ -27,6 +37,8 @@ export function listOf<T>(value: T | readonly T[] | undefined): T[] {
 export interface JsonReader {
   wrong(path: string, value: unknown, allowed: string): never
   object(path: string, value: unknown): Map<string, unknown>
+  /** An object with no other keys than these. */
+  known(path: string, value: unknown, keys: readonly string[]): Map<string, unknown>
   string(path: string, value: unknown): string | undefined
   boolean(path: string, value: unknown): boolean | undefined
   /** A whole number from `least`. */
@@ -38,9 +50,9 @@ export interface JsonReader {
 }
 
 export function jsonReader(code: ErrorCode, document: string): JsonReader {
+  const place = (path: string) => (path === '' ? document : `${document}: ${path}`)
   const wrong = (path: string, value: unknown, allowed: string): never => {
-    const place = path === '' ? document : `${document}: ${path}`
-    throw new SluiceError(code, `${place} is ${show(value)}; it must be ${allowed}`)
+    throw new SluiceError(code, `${place(path)} is ${show(value)}; it must be ${allowed}`)
   }
   const reader: JsonReader = {
     wrong,
@@ -48,6 +60,12 @@ export function jsonReader(code: ErrorCode, document: string): JsonReader {
       if (typeof value !== 'object' || value === null || Array.isArray(value))
         return wrong(path, value, 'a JSON object')
       return new Map(Object.entries(value))
+    },
+    known(path, value, keys) {
+      const given = reader.object(path, value)
+      const others = [...given.keys()].filter((key) => !keys.includes(key))
+      if (others.length === 0) return given
+      throw new SluiceError(code, `${place(path)} has no key ${showAll(others)}; its keys are ${keys.join(', ')}`)
     },
     string(path, value) {
       return value === undefined || typeof value === 'string' ? value : wrong(path, value, 'a string')

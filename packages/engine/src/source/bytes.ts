@@ -1,6 +1,7 @@
 import type { Boundaries } from '../boundaries.ts'
 import { SluiceError } from '../errors.ts'
 import type { ByteSource } from '../options.ts'
+import { bytesOf, readError } from './chunk.ts'
 import { CHUNK_BYTES, type Head, type Source } from './source.ts'
 
 /** A source of the caller's own, which can be read again from any byte. */
@@ -33,7 +34,16 @@ class OwnSource implements Source {
   }
 
   async fingerprint(): Promise<unknown> {
-    return this.#own.fingerprint
+    const { fingerprint } = this.#own
+    try {
+      JSON.stringify(fingerprint)
+    } catch (cause) {
+      throw new SluiceError(
+        'SLUICE_USAGE',
+        `The fingerprint of ${this.name} cannot be kept as JSON: ${(cause as Error).message}`,
+      )
+    }
+    return fingerprint
   }
 
   async head(bytes: number): Promise<Head> {
@@ -50,11 +60,16 @@ class OwnSource implements Source {
   async *read(from: number, _known?: string | null, to?: number): AsyncGenerator<Uint8Array, void, void> {
     const end = to ?? this.size
     let at = from
-    for await (const given of this.#own.read(from, to)) {
-      const chunk = to === undefined ? given : given.subarray(0, to - at)
-      for (let start = 0; start < chunk.length; start += CHUNK_BYTES) yield chunk.subarray(start, start + CHUNK_BYTES)
-      at += chunk.length
-      if (at === to) return
+    try {
+      for await (const given of this.#own.read(from, to)) {
+        const bytes = bytesOf(given, this.name)
+        const chunk = to === undefined ? bytes : bytes.subarray(0, to - at)
+        for (let start = 0; start < chunk.length; start += CHUNK_BYTES) yield chunk.subarray(start, start + CHUNK_BYTES)
+        at += chunk.length
+        if (at === to) return
+      }
+    } catch (cause) {
+      throw readError(cause, this.name)
     }
     if (end === null || at === end) return
     throw new SluiceError(

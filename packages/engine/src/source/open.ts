@@ -7,6 +7,8 @@ import { openFile } from './file.ts'
 import type { Source } from './source.ts'
 import { openStream } from './stream.ts'
 
+const NO_SOURCE = 'The source is neither a path nor a stream of bytes'
+
 /**
  * Opens what a load is to read: a path, a glob (where no file has that very name), a list of both, a stream, or a source of the
  * caller's own.
@@ -18,14 +20,16 @@ export async function openSources(
   signal?: AbortSignal | undefined,
 ): Promise<Source[]> {
   if (typeof source !== 'string' && !Array.isArray(source)) {
+    if (typeof source !== 'object' || source === null) throw new SluiceError('SLUICE_USAGE', NO_SOURCE)
     if (Symbol.asyncIterator in source) return [openStream(source, streamName, signal)]
     if (typeof source.read !== 'function' || typeof source.name !== 'string')
-      throw new SluiceError('SLUICE_USAGE', 'The source is neither a path nor a stream of bytes')
+      throw new SluiceError('SLUICE_USAGE', NO_SOURCE)
     return [openBytes(source)]
   }
   const sources: Source[] = []
   try {
     for (const path of [source].flat()) {
+      if (typeof path !== 'string') throw new SluiceError('SLUICE_USAGE', NO_SOURCE)
       for (const file of await filesOf(path)) sources.push(await openFile(file, signal))
     }
     if (sources.length === 0) throw new SluiceError('SLUICE_USAGE', 'The list of sources is empty')

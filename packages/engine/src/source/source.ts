@@ -2,8 +2,7 @@ import type { Boundaries } from '../boundaries.ts'
 import type { RunningDigest } from './digest.ts'
 
 /**
- * Bytes to load. Three implementations: `file.ts` and `bytes.ts`, which can start anywhere, and `stream.ts`, which begins at its
- * start once.
+ * Bytes to load. `file.ts` and `bytes.ts` can start anywhere, `stream.ts` begins at its start once; `../unpack.ts` decompresses any of them.
  */
 export interface Source {
   /** For messages and the job's record: an absolute path, or the name of a stream. */

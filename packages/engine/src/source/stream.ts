@@ -1,5 +1,6 @@
 import { setTimeout as delay, setImmediate as nextTurn } from 'node:timers/promises'
 import { SluiceError } from '../errors.ts'
+import { bytesOf, readError } from './chunk.ts'
 import { RunningDigest } from './digest.ts'
 import { CHUNK_BYTES, type Head, type Source } from './source.ts'
 
@@ -164,11 +165,9 @@ class StreamSource implements Source {
         this.#ended = true
         return undefined
       }
-      return typeof value === 'string' ? Buffer.from(value) : value
+      return bytesOf(value, this.name)
     } catch (cause) {
-      // Decompression says by itself what is wrong.
-      if (cause instanceof SluiceError) throw cause
-      throw new SluiceError('SLUICE_SOURCE_READ', `Reading ${this.name} failed: ${(cause as Error).message}`, { cause })
+      throw readError(cause, this.name)
     } finally {
       this.#asking = false
     }

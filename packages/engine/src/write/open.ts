@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs'
 import type { Pool } from 'pg'
 import { SluiceError } from '../errors.ts'
 import type { Database } from './database.ts'
@@ -38,6 +39,16 @@ export function databaseOf(target: string | Pool = usualDatabase()): { kind: Dat
     )
   }
   return { kind: 'sqlite', path }
+}
+
+/**
+ * For what only looks at jobs that are there: SQLite would make a new file.
+ * @throws SluiceError SLUICE_CONFIG where there is none
+ */
+export function refuseMissingFile(target?: string | Pool): void {
+  const { path } = databaseOf(target)
+  if (path === undefined || existsSync(path)) return
+  throw new SluiceError('SLUICE_CONFIG', `There is no database file ${path}; name the database of the load with --to`)
 }
 
 const usualDatabase = (): string => process.env.DATABASE_URL || 'sqlite:sluice.db'

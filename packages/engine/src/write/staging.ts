@@ -51,14 +51,14 @@ export class Staging {
   /**
    * Makes the table where it is missing.
    * @param begun Whether rows were staged before.
-   * @throws SluiceError SLUICE_JOB when it is gone
+   * @throws SluiceError SLUICE_DATABASE when it is gone
    */
   async open(begun: boolean): Promise<void> {
     await this.#checkRights()
     if (await this.#database.describe(this.table)) return
     if (begun) {
       throw new SluiceError(
-        'SLUICE_JOB',
+        'SLUICE_DATABASE',
         `The table ${this.table.table}, in which the rows of the interrupted load wait, is gone. Use --restart to start over.`,
       )
     }

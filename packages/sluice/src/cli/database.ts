@@ -1,5 +1,4 @@
-import { existsSync } from 'node:fs'
-import { type Database, openDatabase, SluiceError } from '@sluice/engine'
+import { type Database, openDatabase, refuseMissingFile } from '@sluice/engine'
 import { type Config, databaseUrl } from '../config.ts'
 
 /**
@@ -20,13 +19,5 @@ export async function withDatabase<Result>(
     return await work(database)
   } finally {
     await database.close()
-  }
-}
-
-/** @throws SluiceError SLUICE_CONFIG where SQLite would make a new file. */
-export function refuseMissingFile(url: string): void {
-  const path = /^sqlite:(?:\/\/)?([^?]*)/.exec(url)?.[1]
-  if (path !== undefined && !existsSync(path)) {
-    throw new SluiceError('SLUICE_CONFIG', `There is no database file ${path}; name the database of the load with --to`)
   }
 }

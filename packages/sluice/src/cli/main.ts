@@ -34,7 +34,7 @@ process.on('uncaughtException', (error) => {
 })
 
 const program = new Command('sluice')
-  .description('Load huge CSV files into PostgreSQL or SQLite: checked, resumable, in little memory.')
+  .description('Load huge CSV and JSON files into PostgreSQL or SQLite: checked, resumable, in little memory.')
   .version(VERSION, '-V, --version')
   .exitOverride()
   // Errors are printed once, by fail().

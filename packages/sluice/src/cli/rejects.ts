@@ -1,4 +1,4 @@
-import { JobStore, rejectsCsv, SluiceError } from '@sluice/engine'
+import { isJobId, JobStore, rejectsCsv, SluiceError } from '@sluice/engine'
 import type { Command } from 'commander'
 import type { Config } from '../config.ts'
 import { rejectLines } from '../reject-json.ts'
@@ -34,7 +34,7 @@ export function addRejects(program: Command, config: Config): void {
 }
 
 async function printRejects(jobId: string, flags: RejectsFlags, config: Config): Promise<void> {
-  if (!/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(jobId)) {
+  if (!isJobId(jobId)) {
     throw usageError(`"${jobId}" is not a job id; "sluice jobs" lists them`)
   }
   await withDatabase(flags.to, config, async (database) => {

@@ -1,7 +1,6 @@
-import { type ReplayReceipt, replay, SluiceError } from '@sluice/engine'
+import { isJobId, type ReplayReceipt, replay, SluiceError } from '@sluice/engine'
 import { type Command, Option } from 'commander'
 import { type Config, databaseUrl } from '../config.ts'
-import { refuseMissingFile } from './database.ts'
 import { toFailure, usageError } from './failure.ts'
 import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
 import { count, printable } from './plain-text.ts'
@@ -45,11 +44,10 @@ export function addReplay(program: Command, config: Config): void {
 async function runReplay(file: string, flags: ReplayFlags, config: Config): Promise<number> {
   const { job, write } = flags
   if (job === undefined) throw usageError('replay needs --job, the id of the job; "sluice jobs" lists them')
-  if (!/^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(job)) {
+  if (!isJobId(job)) {
     throw usageError(`"${job}" is not a job id; "sluice jobs" lists them`)
   }
   const to = databaseUrl(flags.to, config)
-  refuseMissingFile(to)
   using interrupt = listenForInterrupt(
     () => process.stderr.write('sluice: stopping behind the transaction in flight; interrupt again to stop at once\n'),
     () => undefined,

@@ -11,7 +11,7 @@ declare module 'fastify' {
   }
 }
 
-const DESCRIPTION = `Loads CSV files of any size into a database. Where the server has keys, every call needs one:
+const DESCRIPTION = `Loads CSV, NDJSON and JSON files of any size into a database. Where the server has keys, every call needs one:
 \`Authorization: Bearer KEY\`. An upload is seen only with the key that it was made with. Errors are problem documents (RFC 9457).`
 
 /** Describes the routes from the schemas that check their requests and write their answers. To be called before they are made. */

@@ -1,5 +1,6 @@
 import type { IncomingMessage, Server, ServerResponse } from 'node:http'
 import type { TypeBoxTypeProvider } from '@fastify/type-provider-typebox'
+import { isJobId } from '@sluice/engine'
 import type { FastifyBaseLogger, FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { JobService } from '../jobs/service.ts'
 import type { Upload } from '../jobs/upload.ts'
@@ -30,7 +31,7 @@ export function viewerOf(request: FastifyRequest): string | null {
 
 /** @throws Problem 404, also for an upload of another key: that it exists is nobody else's business */
 export async function readUpload(service: JobService, request: FastifyRequest, uploadId: string): Promise<Upload> {
-  const isId = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i.test(uploadId)
+  const isId = isJobId(uploadId)
   const upload = isId ? await service.read(uploadId.toLowerCase(), viewerOf(request)) : undefined
   if (!upload) throw new Problem(404, `There is no upload ${uploadId}`)
   noteUpload(request, upload.uploadId)

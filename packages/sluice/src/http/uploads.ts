@@ -39,7 +39,11 @@ const Headers = Type.Object({
 /** What of an upload comes in its body; `file` is last where the mode is `direct`. */
 const Form = Type.Object({
   ...Settings.properties,
-  file: Type.Unsafe<unknown>({ type: 'string', format: 'binary', description: 'CSV; gzip and zstd as they are' }),
+  file: Type.Unsafe<unknown>({
+    type: 'string',
+    format: 'binary',
+    description: 'CSV, NDJSON or JSON; gzip and zstd as they are',
+  }),
 })
 
 /** To be registered in a scope of its own: files are bodies here. */

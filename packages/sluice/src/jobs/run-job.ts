@@ -33,23 +33,25 @@ const MOST_ATTEMPTS = 5
  * Uploads of the same content into the same table are loaded once: a later one waits for the earlier, and is complete without a row
  * when that is.
  * @param signal drains: what is in flight is committed, and the job can go on
+ * @returns false where it waits for another one, and nothing has happened
  */
-export async function runJob(work: Workplace, uploadId: string, signal: AbortSignal): Promise<void> {
+export async function runJob(work: Workplace, uploadId: string, signal: AbortSignal): Promise<boolean> {
   const { uploads, storage } = work
   const upload = await uploads.read(uploadId)
   const isReady = upload?.state === 'uploaded' || upload?.state === 'processing'
-  if (!isReady || upload.mode !== 'staged' || upload.objectKey === null || upload.request === null) return
+  if (!isReady || upload.mode !== 'staged' || upload.objectKey === null || upload.request === null) return true
   const log = work.log.child({ uploadId })
   if (upload.isElsewhere) {
     log.warn(`its file is not in ${storage.label} but in a storage that this process does not have`)
-    return
+    return true
   }
   const twin = await twinOf(uploads, upload)
-  if (twin === 'wait') return
-  if (twin !== undefined) {
-    await uploads.skip(uploadId, twin)
-    log.info({ sameAs: twin }, 'the same content is loaded already')
-    return clearObject(work, upload)
+  if (twin === 'under way') return false
+  if (twin) {
+    await uploads.skip(uploadId, twin.jobId)
+    log.info({ sameAs: twin.jobId }, 'the same content is loaded already')
+    await clearObject(work, upload)
+    return true
   }
   const { targetTable, recordsRead: record } = upload.job!
   const attempts = await uploads.begun(uploadId, record)
@@ -60,7 +62,7 @@ export async function runJob(work: Workplace, uploadId: string, signal: AbortSig
     log.error({ attempts, record }, 'given up')
     await uploads.ended(uploadId, 'SLUICE_INTERNAL')
     await uploads.jobs.refuse(uploadId, message)
-    return
+    return true
   }
   log.info({ table: targetTable, bytes: upload.bytes, record, attempts }, 'loading')
   try {
@@ -71,15 +73,16 @@ export async function runJob(work: Workplace, uploadId: string, signal: AbortSig
     if (NOT_FAILED.has(code) || signal.aborted) {
       log.info({ code, reason: message }, 'stopped')
       await uploads.ended(uploadId, null)
-      return
+      return true
     }
     log.error({ code, reason: message }, 'failed')
     // Where the load had begun, this is its own doing already.
     await uploads.jobs.refuse(uploadId, message)
     await uploads.ended(uploadId, code)
-    return
+    return true
   }
   await clearObject(work, upload)
+  return true
 }
 
 /**
@@ -157,14 +160,17 @@ function sourceOf(upload: Upload, key: string, storage: ObjectStorage, signal: A
   }
 }
 
-/** The job that has loaded the same content into the same table, or `wait` where one is about to. */
-async function twinOf(uploads: Uploads, { uploadId, request, job, sha256 }: Upload): Promise<string | undefined> {
+/** The job that has loaded the same content into the same table, or that one is about to. */
+async function twinOf(
+  uploads: Uploads,
+  { uploadId, request, job, sha256 }: Upload,
+): Promise<Pick<Job, 'jobId'> | 'under way' | undefined> {
   // What was begun goes on; `replace` is asked for because of what the table holds, and not of what it ever held.
   if (sha256 === null || !isAnnounced(job!) || request!.force || request!.options.mode === 'replace') return undefined
   // In this order: what is under way no more when it is looked for is complete when that is.
-  if (await uploads.hasTwinUnderWay(uploadId, job!.targetTable, sha256)) return 'wait'
+  if (await uploads.hasTwinUnderWay(uploadId, job!.targetTable, sha256)) return 'under way'
   const completed = await uploads.jobs.findCompleted(job!.targetTable, { sha256 })
-  return completed.find((one) => !isAnnounced(one) && isWhole(one))?.jobId
+  return completed.find((one) => !isAnnounced(one) && isWhole(one))
 }
 
 function isWhole({ settings }: Job): boolean {

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import {
   createTables,
   type Database,
@@ -177,19 +178,19 @@ export class JobService {
       // It may still delete the object, or note why it failed.
       if (isOver(upload.state) && !this.#running.has(uploadId)) return upload
       if (ended.aborted) throw new SluiceError('SLUICE_INTERRUPTED', `Nobody waits for upload ${uploadId} any more`)
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, LOOK_MS)
-        ended.addEventListener('abort', () => [clearTimeout(timer), resolve()], { once: true })
-      })
+      await delay(LOOK_MS, undefined, { signal: ended }).catch(() => undefined)
     }
   }
 
   /** @throws SluiceError SLUICE_JOB while it runs, when it is complete, or when nothing was staged */
   async retry(uploadId: string, viewer: Viewer): Promise<Upload> {
     const upload = await this.#own(uploadId, viewer)
-    const { mode, objectKey: key } = upload
+    const { mode, state, objectKey: key } = upload
     if (mode === 'direct')
-      throw new SluiceError('SLUICE_JOB', `Upload ${uploadId} was loaded directly: send it again with this uploadId`)
+      throw new SluiceError(
+        'SLUICE_JOB',
+        `Upload ${uploadId} was loaded directly, so its file is not kept: send it again${state === 'failed' ? ' with this uploadId' : ''}`,
+      )
     if (upload.isElsewhere)
       throw new SluiceError(
         'SLUICE_JOB',
@@ -253,8 +254,11 @@ export class JobService {
     const call = () =>
       this.#wake().catch((error) => this.#work.log.debug({ reason: error.message }, 'nobody is called'))
     const calling = isHelper ? undefined : setInterval(call, CALL_MS)
+    let waits = false
     try {
-      await (isHelper ? helpJob : runJob)(this.#work, uploadId, either(queueSignal, own.signal))
+      const signal = either(queueSignal, own.signal)
+      if (isHelper) await helpJob(this.#work, uploadId, signal)
+      else waits = !(await runJob(this.#work, uploadId, signal))
     } catch (error) {
       this.#work.log.error(
         { uploadId, reason: withoutPassword((error as Error).message) },
@@ -265,8 +269,8 @@ export class JobService {
       this.#running.delete(uploadId)
     }
     this.#options.courier.wake()
-    // Another upload of the same content may have waited for this one.
-    if (!this.#stopping.signal.aborted) void this.#sweep()
+    // Another upload of the same content may have waited for this one. One that waits itself would only be queued again.
+    if (!(waits || this.#stopping.signal.aborted)) void this.#sweep()
   }
 
   /** One after the other, and never at the same time. An error is told; the next one tries again. */

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto'
+import { isJobId } from '@sluice/engine'
 import { Server, type Socket } from 'socket.io'
 import { keyOf, refuseForeignPages } from '../http/auth.ts'
 import { answerTo, Problem } from '../http/problem.ts'
@@ -17,7 +18,6 @@ const EVENTS_MS = 10_000
 const MESSAGE_BYTES = 4_096
 /** A client that is silent for so long, in ms, is gone. */
 const PING_MS = 10_000
-const UPLOAD_ID = /^[\da-f]{8}(-[\da-f]{4}){3}-[\da-f]{12}$/i
 
 /**
  * Live progress by Socket.io, on the port of the HTTP server and with its keys. What may be sent to it is in docs/reference/http.md.
@@ -57,7 +57,7 @@ export function serveLive(app: App, { config, service }: Omit<Context, 'closing'
     const viewer = viewers.get(socket)!
     limitEvents(socket)
     socket.on('subscribe', (uploadId: unknown) => {
-      if (typeof uploadId !== 'string' || !UPLOAD_ID.test(uploadId)) {
+      if (typeof uploadId !== 'string' || !isJobId(uploadId)) {
         tellProblem(socket, new Problem(400, 'subscribe takes an uploadId, a UUID'))
       } else if (socket.rooms.size > MOST_UPLOADS) {
         tellProblem(socket, new Problem(429, `A socket watches ${MOST_UPLOADS} uploads at most; unsubscribe from some`))

@@ -61,7 +61,6 @@ export class InProcessQueue implements Queue {
   }
 
   #run(uploadId: string, large: boolean): void {
-    // It may be added again while it is at its end, and then waits for its turn.
     const isHelper = this.#begun.delete(uploadId)
     const done = this.#handler!(uploadId, this.#closing.signal, isHelper).finally(() => {
       this.#running.delete(uploadId)

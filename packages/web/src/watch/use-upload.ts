@@ -6,7 +6,7 @@ import { follow, type Snapshot } from './live.ts'
 
 /** Milliseconds between looks at an upload that goes on. What happens between them is told by the socket, where there is one. */
 const EVERY_MS = 1_000
-/** And at one whose server does not answer. */
+/** And at one whose server does not answer, or cannot now. */
 const WHEN_LOST_MS = 1_500
 
 export interface Watched {
@@ -45,7 +45,7 @@ export function useUpload(uploadId: string): Watched {
       } catch (error) {
         if (!(error instanceof ApiError) || gone.signal.aborted) return
         setWatched((old) => ({ ...old, error, log: noted(old, error.status === 0 ? 'offline' : undefined) }))
-        if (error.status !== 0 && error.status !== 503) return
+        if (error.status !== 0 && error.status !== 429 && error.status < 500) return
         wait = WHEN_LOST_MS
       }
       timer = setTimeout(look, wait)

@@ -103,10 +103,10 @@ function poolConnector(pool: pg.Pool): Connector {
   const label = labelOf({ user, host, port, database })
   return {
     label,
-    async connect() {
+    async connect(signal) {
       let client: pg.PoolClient | undefined
       try {
-        client = await pool.connect()
+        client = await clientOf(pool, signal)
         ignoreLateErrors(client)
         const backend = await introduce(client)
         const { release } = client
@@ -143,6 +143,20 @@ function poolConnector(pool: pg.Pool): Connector {
       }
     },
   }
+}
+
+/** A pool whose clients all are taken may give none for hours; one that comes when nobody waits for it any more goes back. */
+function clientOf(pool: pg.Pool, signal: AbortSignal | undefined): Promise<pg.PoolClient> {
+  return new Promise((resolve, reject) => {
+    const giveUp = () => reject(new Error('the wait for a client of the pool was given up'))
+    if (signal?.aborted) return giveUp()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    pool.connect().then((client) => {
+      signal?.removeEventListener('abort', giveUp)
+      if (signal?.aborted) client.release()
+      else resolve(client)
+    }, reject)
+  })
 }
 
 /** Says how values are to be written, and learns which process is at the other end. Both in the time that connecting has. */

@@ -61,11 +61,21 @@ export async function openPostgres(
   { parallel = PARALLEL, ...told }: Told & { parallel?: number | undefined } = {},
 ): Promise<Database> {
   const database = new Postgres(connector(target), typeof target === 'string' ? parallel : 1, told.notice)
-  await retry(() => database.query('SELECT'), {
-    ...told,
-    classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment'),
-  })
-  return database
+  const { signal } = told
+  const giveUp = () => void database.close()
+  signal?.addEventListener('abort', giveUp)
+  try {
+    await retry(() => database.query('SELECT'), {
+      ...told,
+      classify: (error) => (mayStillOpen(error) ? 'transient' : 'environment'),
+    })
+    return database
+  } catch (error) {
+    if (!signal?.aborted) throw error
+    throw new SluiceError('SLUICE_INTERRUPTED', `Interrupted while connecting to ${database.label}`)
+  } finally {
+    signal?.removeEventListener('abort', giveUp)
+  }
 }
 
 /**
