@@ -407,6 +407,13 @@ export function conformance(start: () => Promise<Subject>): void {
     await jobs.create(newJob({ source: job.source }), true)
   })
 
+  test('what was cancelled is not completed by the last segment', async () => {
+    const lease = await claimed({ fingerprint: { size: 78 } })
+    await jobs.cancel(lease.jobId)
+    assert.equal(await leases.finish(lease, { bytesTotal: 78 }), false)
+    assert.equal((await jobs.read(lease.jobId))!.status, 'CANCELLED')
+  })
+
   test('jobs are found by source, content and status', async () => {
     const lease = await claimed({ fingerprint: { size: 77 } })
     const { source } = (await jobs.read(lease.jobId))!

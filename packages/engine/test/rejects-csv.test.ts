@@ -128,6 +128,22 @@ test('whatever cells and names are: the CSV is UTF-8, no formula, and comes back
   )
 })
 
+test('a file whose record does not end is refused, and not held', async () => {
+  let given = 0
+  async function* read(first: string): AsyncGenerator<Uint8Array, void, void> {
+    yield Buffer.from(first)
+    for (; given < 100; given++) yield Buffer.alloc(2 ** 16, 'x')
+  }
+  for (const first of ['{"record":1,"raw":"', 'sluice_record,a\n1,"']) {
+    given = 0
+    const head = async () => ({ bytes: Buffer.from(first), complete: false })
+    const source = { name: 'rejects', head, read: () => read(first) } as Partial<Source>
+    const reading = Array.fromAsync(readCorrections(source as Source, JOB, ['a'], 2 ** 20))
+    await assert.rejects(reading, { code: 'SLUICE_DIALECT', message: /holds more than 2162688 bytes without the end/ })
+    assert.ok(given < 40, `${given} chunks were asked for`)
+  }
+})
+
 test('a file of no rejects corrects none', async () => {
   assert.deepEqual(await corrections(Buffer.alloc(0), ['a']), [])
 })

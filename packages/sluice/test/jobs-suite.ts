@@ -147,6 +147,19 @@ export function jobsSuite(place: () => Promise<Place>): void {
     assert.deepEqual([again.state, again.job!.recordsRead, await count(table)], ['failed', 30_000, 29_999])
   })
 
+  test('a begun upload whose table is gone fails, and is not tried for ever', async () => {
+    const table = tableOf()
+    const text = csv(30_000).replace('29999,', 'x,')
+    const schema = { fields: [{ name: 'id', type: 'integer' }, { name: 'name' }] } as UploadRequest['options']['schema']
+    const request = { options: { table, schema, maxErrors: { rows: 0 }, batchRows: 5_000 } }
+    const failed = await jobs.settled((await stage(text, request)).uploadId)
+    await query(`DROP TABLE ${table}`)
+    await jobs.retry(failed.uploadId, null)
+    const again = await jobs.settled(failed.uploadId)
+    assert.equal(again.state, 'failed')
+    assert.match(again.job!.error!, /is gone/)
+  })
+
   test('what fails before anything was read is loaded by a retry once its reason is gone', async () => {
     const table = tableOf()
     await query(`CREATE TABLE ${table} (id int, name text, missing text NOT NULL)`)
