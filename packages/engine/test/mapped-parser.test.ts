@@ -185,24 +185,6 @@ describe('a function that changes rows', () => {
   })
 })
 
-test('lines behind an endless record are counted alike with a function and without, wherever a CR falls', () => {
-  for (let length = 995; length < 1_010; length++) {
-    const text = `1,a\n2,"${'x'.repeat(length)}"\r3\n4\r\n5,"b\r`
-    const options = {
-      program: texts('a', 'b'),
-      dialect: { ...CSV, lineEnd: 'any' as const },
-      encoding: 'pg-text' as const,
-      pieces: [7],
-      maxRecordBytes: 1000,
-    }
-    const lines = [
-      runKernel(Buffer.from(text), options),
-      runKernel(Buffer.from(text), options, (given) => new MappedParser({ ...given, map: (row) => row })),
-    ].map(({ rejects }) => rejects.map(({ record, line, rawLength }) => [record, line, rawLength]))
-    assert.deepEqual(lines[1], lines[0], `a record of ${length} bytes`)
-  }
-})
-
 describe('a function that is wrong', () => {
   const cases: { name: string; map: (row: Row) => unknown; message: RegExp }[] = [
     {
