@@ -16,6 +16,8 @@ import { SERVICES, type Service } from './services.ts'
 
 /** Milliseconds after which a test has failed, so that one that hangs says its name instead of holding up CI. */
 const TIMEOUT = process.env.SLUICE_TORTURE === '1' ? 3_600_000 : 120_000
+/** Milliseconds after which the runner ends, and names the files that still run: those hang behind their tests, where no limit of a test reaches. */
+const RUN_TIMEOUT = process.env.SLUICE_TORTURE === '1' ? undefined : 1_800_000
 
 const { values: flags, positionals: words } = parseArgs({
   options: { unit: { type: 'boolean', default: false }, reporter: { type: 'string' } },
@@ -124,7 +126,10 @@ async function run(): Promise<number> {
       options.push(`--test-reporter=${reporter}`, '--test-reporter-destination=stdout')
     }
   }
-  const runner = spawn(process.execPath, [...options, ...files], { stdio: ['ignore', 'inherit', 'inherit'] })
+  const runner = spawn(process.execPath, [...options, ...files], {
+    stdio: ['ignore', 'inherit', 'inherit'],
+    timeout: RUN_TIMEOUT,
+  })
   const [code] = await once(runner, 'exit')
   return code ?? 1
 }

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { check } from '../src/check.ts'
@@ -8,15 +7,15 @@ import { JobStore } from '../src/checkpoint/job-store.ts'
 import { load } from '../src/load.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { startPostgres } from './support/postgres.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 test('check judges by the columns of the table as load does, and leaves nothing behind', async (t) => {
   const server = await startPostgres()
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-check-'))
+  const folder = temporaryFolder()
   const database = await openDatabase(server.url)
   t.after(async () => {
     await database.close()
     await server.stop()
-    rmSync(folder, { recursive: true })
   })
   await database.query(
     'CREATE TABLE t (id smallint PRIMARY KEY, name varchar(3), price numeric(5, 2), at timestamp(0))',

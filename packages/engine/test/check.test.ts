@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import { type CheckOptions, check } from '../src/check.ts'
 import { JobStore } from '../src/checkpoint/job-store.ts'
@@ -10,12 +9,12 @@ import { load } from '../src/load.ts'
 import { emitTableSchema, parseTableSchema } from '../src/schema/table-schema.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { execute } from './fuzz/execution.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let folder: string
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-check-'))
+  folder = temporaryFolder()
 })
-after(() => rmSync(folder, { recursive: true }))
 
 function file(name: string, content: string | Uint8Array): string {
   const path = join(folder, name)

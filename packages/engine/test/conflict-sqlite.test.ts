@@ -1,9 +1,8 @@
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { conflictSuite } from './conflict-suite.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 conflictSuite(async () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-conflict-'))
-  return { url: `sqlite:${join(folder, 'test.db')}`, stop: async () => rmSync(folder, { recursive: true }) }
+  const folder = temporaryFolder()
+  return { url: `sqlite:${join(folder, 'test.db')}`, stop: async () => undefined }
 })

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, beforeEach, describe, test } from 'node:test'
@@ -14,6 +13,7 @@ import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { Random } from './support/random.ts'
 import { LONG, SEED } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const ROUNDS = LONG ? 40 : 4
 
@@ -371,9 +371,8 @@ export function conflictSuite(start: () => Promise<{ url: string; stop(): Promis
   describe('files that were loaded before', () => {
     let folder: string
     before(() => {
-      folder = mkdtempSync(join(tmpdir(), 'sluice-before-'))
+      folder = temporaryFolder()
     })
-    after(() => rmSync(folder, { recursive: true }))
     const file = (name: string, text: string | Uint8Array) => {
       writeFileSync(join(folder, name), text)
       return join(folder, name)

@@ -1,24 +1,21 @@
 import assert from 'node:assert/strict'
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { constants, gzipSync, zstdCompressSync } from 'node:zlib'
 import iconv from 'iconv-lite'
 import { type LoadOptions, load, replay } from '../src/index.ts'
 import { roundTrip } from './decode-suite.ts'
+import { sqlitePlace } from './support/sqlite-place.ts'
 
-function folderFor(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-decode-'))
-  t.after(() => rmSync(folder, { recursive: true }))
-  const path = join(folder, 'to.db')
-  const to = `sqlite:${path}`
+function place() {
+  const { folder, path, to } = sqlitePlace()
   const query = async (sql: string): Promise<Record<string, unknown>[]> => {
-    const database = new DatabaseSync(path)
+    using database = new DatabaseSync(path)
     try {
       return database
         .prepare(sql)
@@ -27,8 +24,6 @@ function folderFor(t: TestContext) {
     } catch (error) {
       if (/no such table/.test((error as Error).message)) return []
       throw error
-    } finally {
-      database.close()
     }
   }
   const run = (source: LoadOptions['source'], options: Partial<LoadOptions> = {}) =>
@@ -38,17 +33,17 @@ function folderFor(t: TestContext) {
 
 const CSV = `id,name\n${Array.from({ length: 5 }, (_, i) => `${i},n${i}\n`).join('')}`
 
-test('any table in any encoding and compression is read as it was written', { timeout: 120_000 }, async (t) => {
-  const { to, query } = folderFor(t)
-  await roundTrip(t, to, query, 30)
+test('any table in any encoding and compression is read as it was written', { timeout: 120_000 }, async () => {
+  const { to, query } = place()
+  await roundTrip(to, query, 30)
 })
 
 for (const [name, bytes] of [
   ['gzip', gzipSync(CSV)],
   ['zstd', zstdCompressSync(CSV, { params: { [constants.ZSTD_c_checksumFlag]: 1 } })],
 ] as const) {
-  test(`${name} that is cut anywhere is never loaded to its end`, { timeout: 120_000 }, async (t) => {
-    const { run, query } = folderFor(t)
+  test(`${name} that is cut anywhere is never loaded to its end`, { timeout: 120_000 }, async () => {
+    const { run, query } = place()
     for (let length = 5; length < bytes.length; length++) {
       const source = Readable.from([bytes.subarray(0, length)])
       await assert.rejects(run(source, { restart: true }), { code: 'SLUICE_CORRUPT', message: /ends in the middle/ })
@@ -56,8 +51,8 @@ for (const [name, bytes] of [
     assert.deepEqual(await query(`SELECT * FROM ingestion_jobs WHERE status = 'COMPLETED'`), [])
   })
 
-  test(`${name} with a changed byte is refused, or read as it was`, { timeout: 120_000 }, async (t) => {
-    const { run, query } = folderFor(t)
+  test(`${name} with a changed byte is refused, or read as it was`, { timeout: 120_000 }, async () => {
+    const { run, query } = place()
     for (let at = 4; at < bytes.length; at++) {
       const changed = Buffer.from(bytes)
       changed[at]! ^= 0x55
@@ -71,23 +66,23 @@ for (const [name, bytes] of [
     }
   })
 
-  test(`${name} that something else follows is refused`, async (t) => {
-    const { run } = folderFor(t)
+  test(`${name} that something else follows is refused`, async () => {
+    const { run } = place()
     const source = Readable.from([Buffer.concat([bytes, Buffer.from('id,name\n')])])
     await assert.rejects(run(source), { code: 'SLUICE_CORRUPT', message: /damaged/ })
   })
 }
 
-test('zeros may follow gzip, but nothing behind them', async (t) => {
-  const { run } = folderFor(t)
+test('zeros may follow gzip, but nothing behind them', async () => {
+  const { run } = place()
   const padded = Buffer.concat([gzipSync(CSV), Buffer.alloc(1_000)])
   assert.equal((await run(Readable.from([padded]))).bytes, padded.length)
   const more = Readable.from([padded, gzipSync(CSV)])
   await assert.rejects(run(more, { table: 'u' }), { code: 'SLUICE_CORRUPT', message: /something else follows/ })
 })
 
-test('a bomb stops at its limit, and a higher limit lets it pass', { timeout: 60_000 }, async (t) => {
-  const { run, folder } = folderFor(t)
+test('a bomb stops at its limit, and a higher limit lets it pass', { timeout: 60_000 }, async () => {
+  const { run, folder } = place()
   const path = join(folder, 'bomb.csv')
   writeFileSync(path, gzipSync(Buffer.concat([Buffer.from('id,name\n'), Buffer.alloc(200_000_000, 0x31)])))
   await assert.rejects(run(path), { code: 'SLUICE_DECODED_SIZE', message: /grows beyond 104857600 bytes/ })
@@ -96,8 +91,8 @@ test('a bomb stops at its limit, and a higher limit lets it pass', { timeout: 60
   assert.equal((await run(path, { maxDecodedBytes: 1_000 })).inserted, 5)
 })
 
-test('compressed, plain and padded files are one job', async (t) => {
-  const { run, folder } = folderFor(t)
+test('compressed, plain and padded files are one job', async () => {
+  const { run, folder } = place()
   writeFileSync(join(folder, 'a.csv'), CSV)
   writeFileSync(join(folder, 'b.csv'), gzipSync(CSV))
   writeFileSync(join(folder, 'c.csv'), zstdCompressSync(CSV))
@@ -111,8 +106,8 @@ for (const [name, bytes] of [
   ['a UTF-16 file', iconv.encode(LARGE, 'utf-16le', { addBOM: true })],
   ['a gzip file of UTF-16', gzipSync(iconv.encode(LARGE, 'utf-16be', { addBOM: true }))],
 ] as const) {
-  test(`a load of ${name} that is killed goes on in its middle, each row once`, { timeout: 120_000 }, async (t) => {
-    const { to, query, folder } = folderFor(t)
+  test(`a load of ${name} that is killed goes on in its middle, each row once`, { timeout: 120_000 }, async () => {
+    const { to, query, folder } = place()
     const path = join(folder, 'large.csv')
     writeFileSync(path, bytes)
     const options = {
@@ -146,8 +141,8 @@ for (const [name, bytes] of [
   })
 }
 
-test('bytes that mean nothing reject their record, keep its bytes, and replay corrected', async (t) => {
-  const { run, query, to } = folderFor(t)
+test('bytes that mean nothing reject their record, keep its bytes, and replay corrected', async () => {
+  const { run, query, to } = place()
   const bytes = Buffer.concat([Buffer.from('id,name\n1,Zo\xeb\n2,a\x81b\n3,c\n', 'latin1')])
   const receipt = await run(Readable.from([bytes]), { dialect: { encoding: 'windows-1252', header: true } })
   assert.deepEqual([receipt.inserted, receipt.rejectsByCode], [2, { 'encoding-error': 1 }])
@@ -158,8 +153,8 @@ test('bytes that mean nothing reject their record, keep its bytes, and replay co
   assert.deepEqual(await query('SELECT name FROM t ORDER BY id'), [{ name: 'Zoë' }, { name: 'né' }, { name: 'c' }])
 })
 
-test('what holds no text is refused by its name', async (t) => {
-  const { run } = folderFor(t)
+test('what holds no text is refused by its name', async () => {
+  const { run } = place()
   const sheet = Buffer.concat([Buffer.from('504b030414000600', 'hex'), Buffer.alloc(50, 0x20)])
   await assert.rejects(run(Readable.from([sheet])), {
     code: 'SLUICE_DIALECT',
@@ -168,8 +163,8 @@ test('what holds no text is refused by its name', async (t) => {
   await assert.rejects(run(Readable.from([Buffer.from('%PDF-1.7\n')])), { code: 'SLUICE_DIALECT', message: /PDF/ })
 })
 
-test('what is not UTF-8 is told and never guessed', async (t) => {
-  const { run } = folderFor(t)
+test('what is not UTF-8 is told and never guessed', async () => {
+  const { run } = place()
   const notices: string[] = []
   const receipt = await run(Readable.from([Buffer.from('id,name\n1,Zo\xeb\n2,b\n', 'latin1')]), {
     onNotice: (message) => notices.push(message),

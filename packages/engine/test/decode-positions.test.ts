@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { gzipSync } from 'node:zlib'
 import iconv from 'iconv-lite'
 import { type LoadOptions, load } from '../src/index.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const LINES = [
   'id,name',
@@ -26,9 +25,8 @@ const SCHEMA = {
 } as const
 
 for (const encoding of ['utf-8', 'utf-16le', 'utf-16be', 'shift_jis']) {
-  test(`records that are too large, bad or refused by the database are told by their places in ${encoding}`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-places-'))
-    t.after(() => rmSync(folder, { recursive: true }))
+  test(`records that are too large, bad or refused by the database are told by their places in ${encoding}`, async () => {
+    const folder = temporaryFolder()
     const encoded = (text: string) => iconv.encode(text, encoding, { addBOM: false })
     const bytes = encoded(LINES.map((line) => `${line}\n`).join(''))
     const expected = [3, 5, 6, 7].map((line) => {
@@ -77,9 +75,8 @@ for (const encoding of ['utf-8', 'utf-16le', 'utf-16be', 'shift_jis']) {
   })
 }
 
-test('a compressed stream in UTF-16 goes on when it is given again, and is verified', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-places-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+test('a compressed stream in UTF-16 goes on when it is given again, and is verified', async () => {
+  const folder = temporaryFolder()
   const rows = 6_000
   const contentOf = (name: string) =>
     gzipSync(

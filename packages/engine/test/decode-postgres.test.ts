@@ -19,5 +19,5 @@ test('any table in any encoding and compression is read as it was written', { ti
       throw error
     }
   }
-  await roundTrip(t, server.url, query, 20)
+  await roundTrip(server.url, query, 20)
 })

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import type { TestContext } from 'node:test'
 import { gzipSync, zstdCompressSync } from 'node:zlib'
 import fc from 'fast-check'
 import iconv from 'iconv-lite'
 import { load } from '../src/index.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 /** Characters that each encoding has. */
 const ENCODINGS: Record<string, string> = {
@@ -51,13 +50,11 @@ const table = fc.constantFrom(...Object.keys(ENCODINGS)).chain((encoding) =>
 
 /** Any table in any encoding, compression and pieces is read as it was written; a bad record's place and bytes are the file's. */
 export async function roundTrip(
-  t: TestContext,
   to: string,
   query: (sql: string) => Promise<unknown[]>,
   numRuns: number,
 ): Promise<void> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-decode-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder()
   const path = join(folder, 'table.csv')
   const property = fc.asyncProperty(table, async ({ encoding, mark, compression, piece, asFile, batchRows, rows }) => {
     await query('DROP TABLE IF EXISTS decoded')

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
 import { createHash } from 'node:crypto'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { load } from '../src/load.ts'
@@ -11,6 +10,7 @@ import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { Random } from './support/random.ts'
 import { SEED } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const ROWS = 3_000
 const HEAD = 'code,name\n'
@@ -22,14 +22,13 @@ export function contentCountSuite(start: () => Promise<{ url: string; stop(): Pr
   let db: Database
   let folder: string
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-count-'))
+    folder = temporaryFolder()
     place = await start()
     db = await openDatabase(place.url)
   })
   after(async () => {
     await db?.close()
     await place?.stop()
-    rmSync(folder, { recursive: true })
   })
   beforeEach(async () => {
     for (const table of ['t', 'ingestion_jobs', 'ingestion_checkpoints', 'failed_imports']) {

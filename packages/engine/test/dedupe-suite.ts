@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { spawnSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,6 +11,7 @@ import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { Random } from './support/random.ts'
 import { LONG, SEED } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const ROWS = LONG ? 1_000_000 : 20_000
 const BATCH = ROWS / 20
@@ -36,14 +36,13 @@ export function dedupeSuite(start: () => Promise<{ url: string; stop(): Promise<
   let db: Database
   let folder: string
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-dedupe-'))
+    folder = temporaryFolder()
     place = await start()
     db = await openDatabase(place.url)
   })
   after(async () => {
     await db?.close()
     await place?.stop()
-    rmSync(folder, { recursive: true })
   })
   beforeEach(async () => {
     for (const table of ['t', 'ingestion_jobs', 'ingestion_checkpoints', 'failed_imports']) {

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
 import { channel, tracingChannel } from 'node:diagnostics_channel'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import type { BatchTrace, JobTrace } from '../src/diagnostics.ts'
 import { load } from '../src/load.ts'
 import { retry } from '../src/write/retry.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-diagnostics-'))
-after(() => rmSync(folder, { recursive: true, force: true }))
+const folder = temporaryFolder()
 
 const schema = { fields: [{ name: 'id', type: 'integer' as const }, { name: 'name' }] }
 

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import fc from 'fast-check'
@@ -10,38 +8,34 @@ import { allowedValues } from '../src/schema/allowed.ts'
 import type { Field } from '../src/schema/field.ts'
 import { momentKey } from '../src/schema/moment.ts'
 import { openDatabase } from '../src/write/open.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 import { parseNumber } from './twin/number.ts'
 import { matchMoment } from './twin/strptime.ts'
 
 /** Which cells a field with an enum takes, and the message of the first that it does not take. */
 async function taken(field: Partial<Field>, cells: string[]): Promise<[taken: string[], message: string | undefined]> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-enum-'))
+  const folder = temporaryFolder()
+  const to = `sqlite:${join(folder, 'e.db')}`
+  const schema = {
+    fields: [
+      { name: 'n', type: 'integer' as const },
+      { name: 'v', ...field },
+    ],
+  }
+  const source = (async function* () {
+    yield Buffer.from(`n;v\n${cells.map((cell, i) => `${i};${cell}\n`).join('')}`)
+  })()
+  const { jobId } = await load({ source, to, table: 't', schema, dialect: { delimiter: ';', header: true } })
+  const database = await openDatabase(to)
   try {
-    const to = `sqlite:${join(folder, 'e.db')}`
-    const schema = {
-      fields: [
-        { name: 'n', type: 'integer' as const },
-        { name: 'v', ...field },
-      ],
-    }
-    const source = (async function* () {
-      yield Buffer.from(`n;v\n${cells.map((cell, i) => `${i};${cell}\n`).join('')}`)
-    })()
-    const { jobId } = await load({ source, to, table: 't', schema, dialect: { delimiter: ';', header: true } })
-    const database = await openDatabase(to)
-    try {
-      const rows = await database.query<{ n: number }>('SELECT n FROM t ORDER BY n')
-      const errors: { code: string; message: string }[] = []
-      for await (const page of new JobStore(database).rejects(jobId))
-        errors.push(...page.flatMap(({ errors }) => errors))
-      assert.ok(errors.every(({ code }) => code === 'constraint-error'))
-      assert.equal(errors.length + rows.length, cells.length)
-      return [rows.map(({ n }) => cells[n]!), errors[0]?.message]
-    } finally {
-      await database.close()
-    }
+    const rows = await database.query<{ n: number }>('SELECT n FROM t ORDER BY n')
+    const errors: { code: string; message: string }[] = []
+    for await (const page of new JobStore(database).rejects(jobId)) errors.push(...page.flatMap(({ errors }) => errors))
+    assert.ok(errors.every(({ code }) => code === 'constraint-error'))
+    assert.equal(errors.length + rows.length, cells.length)
+    return [rows.map(({ n }) => cells[n]!), errors[0]?.message]
   } finally {
-    rmSync(folder, { recursive: true })
+    await database.close()
   }
 }
 

@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { JobStore } from '../src/checkpoint/job-store.ts'
@@ -8,6 +7,7 @@ import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
 import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 export interface Place {
   to: string
@@ -23,7 +23,7 @@ export function fates(start: (folder: string) => Promise<Place>): void {
   let db: Database
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-fates-'))
+    folder = temporaryFolder()
     place = await start(folder)
     db = await openDatabase(place.to)
   })
@@ -31,7 +31,6 @@ export function fates(start: (folder: string) => Promise<Place>): void {
   after(async () => {
     await db?.close()
     await place?.stop()
-    rmSync(folder, { recursive: true })
   })
 
   beforeEach(async () => {

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, beforeEach, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -13,8 +11,9 @@ import { FaultProxy } from './support/fault-proxy.ts'
 import { startPostgres } from './support/postgres.ts'
 import { Random } from './support/random.ts'
 import { assertSmallLoad, LONG, SEED, smallLoad, writeSmallFile } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'))
+const folder = temporaryFolder()
 const file = join(folder, 'small.csv')
 let server: Awaited<ReturnType<typeof startPostgres>>
 let client: pg.Client
@@ -34,7 +33,6 @@ after(async () => {
   await proxy.close()
   await client.end()
   await server.stop()
-  rmSync(folder, { recursive: true })
 })
 
 beforeEach(async () => {

@@ -1,16 +1,15 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readdirSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import type { Sql } from '../src/write/database.ts'
 import { assertSmallLoad, LONG, smallLoad, writeSmallFile } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-faults-'))
+const folder = temporaryFolder()
 const file = join(folder, 'small.csv')
 before(() => writeSmallFile(file))
-after(() => rmSync(folder, { recursive: true }))
 
 function sqlOf(path: string): Sql {
   return {

@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { createHash, randomBytes } from 'node:crypto'
-import { mkdtempSync, rmSync, truncateSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { truncateSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { openFile } from '../src/source/file.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const content = randomBytes(3_000_000)
 const sha256 = createHash('sha256').update(content).digest('hex')
@@ -14,9 +14,8 @@ for (const { from, again } of [
   { from: 77, again: false },
   { from: 2_000_000, again: true },
 ]) {
-  test(`read from byte ${from}: the SHA-256 is that of all bytes, ${again ? 'read for it' : 'taken in passing'}`, async (t) => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-file-'))
-    t.after(() => rmSync(folder, { recursive: true }))
+  test(`read from byte ${from}: the SHA-256 is that of all bytes, ${again ? 'read for it' : 'taken in passing'}`, async () => {
+    const folder = temporaryFolder()
     const path = join(folder, 'content')
     writeFileSync(path, content)
     const file = await openFile(path)

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
 import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 /** Every header is columns of their own, or a refusal that names what is wrong before anything is made; on whatever database. */
 export function headers(start: (folder: string) => Promise<{ to: string; stop(): Promise<void> }>): void {
@@ -15,7 +15,7 @@ export function headers(start: (folder: string) => Promise<{ to: string; stop():
   let place: Awaited<ReturnType<typeof start>>
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-headers-'))
+    folder = temporaryFolder()
     place = await start(folder)
     db = await openDatabase(place.to)
   })
@@ -23,7 +23,6 @@ export function headers(start: (folder: string) => Promise<{ to: string; stop():
   after(async () => {
     await db?.close()
     await place?.stop()
-    rmSync(folder, { recursive: true })
   })
 
   beforeEach(async () => {

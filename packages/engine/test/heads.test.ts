@@ -1,31 +1,16 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
+import { sqlitePlace } from './support/sqlite-place.ts'
 
-function folderFor(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-heads-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, 'load.db')
-  const query = (sql: string) => {
-    const database = new DatabaseSync(path)
-    try {
-      return database
-        .prepare(sql)
-        .all()
-        .map((row) => Object.values(row))
-    } finally {
-      database.close()
-    }
-  }
+function place() {
+  const made = sqlitePlace()
   const run = (options: Partial<LoadOptions> = {}) =>
-    load({ source: join(folder, '*.csv'), to: `sqlite:${path}`, table: 't', ...options } as LoadOptions)
-  const write = (name: string, content: string | Uint8Array) => writeFileSync(join(folder, name), content)
-  return { folder, path, query, run, write }
+    load({ source: join(made.folder, '*.csv'), to: made.to, table: 't', ...options } as LoadOptions)
+  return { ...made, run }
 }
 
 for (const [what, content, code, message] of [
@@ -37,8 +22,8 @@ for (const [what, content, code, message] of [
   ['compressed content that is cut', Buffer.from('1f8b0800', 'hex'), 'SLUICE_CORRUPT', /c\.csv cannot be decompressed/],
 ] as const) {
   for (const there of [true, false]) {
-    test(`a later file with ${what} is refused before the first row, ${there ? 'and the table is as it was' : 'and no table is made'}`, async (t) => {
-      const { query, run, write } = folderFor(t)
+    test(`a later file with ${what} is refused before the first row, ${there ? 'and the table is as it was' : 'and no table is made'}`, async () => {
+      const { query, run, write } = place()
       if (there) query('CREATE TABLE t (id INTEGER, name TEXT)')
       write('a.csv', 'id,name\n1,a\n')
       write('b.csv', 'name,id\nb,2\n')
@@ -54,8 +39,8 @@ for (const [what, content, code, message] of [
   }
 }
 
-test('hundreds of files are planned with the memory of one', async (t) => {
-  const { run, write, query } = folderFor(t)
+test('hundreds of files are planned with the memory of one', async () => {
+  const { run, write, query } = place()
   const filler = 'x'.repeat(1_000)
   const lines = Array.from({ length: 300 }, (_, i) => `${i},${filler}\n`).join('')
   for (let file = 0; file < 300; file++) write(`${1_000 + file}.csv`, `id,name\n${lines}`)
@@ -87,16 +72,16 @@ for (const [what, bytes, message] of [
     /line 2\) is not UTF-8: byte 0xE4 at offset 10/,
   ],
 ] as const) {
-  test(`a header that is not UTF-8 is refused: ${what}`, async (t) => {
-    const { run, write, path } = folderFor(t)
+  test(`a header that is not UTF-8 is refused: ${what}`, async () => {
+    const { run, write, path } = place()
     write('h.csv', bytes)
     await assert.rejects(run(), { code: 'SLUICE_DIALECT', message })
     assert.ok(existsSync(path))
   })
 }
 
-test('cells, comments and sources without a header may hold what they want: it is told with the record', async (t) => {
-  const { run, write, query } = folderFor(t)
+test('cells, comments and sources without a header may hold what they want: it is told with the record', async () => {
+  const { run, write, query } = place()
   write('h.csv', Buffer.from('#\xe4\nid,näme\n1,\xe4\n2,b\n'.replace('näme', 'n\xc3\xa4me'), 'latin1'))
   const receipt = await run({ dialect: { comment: '#' } })
   assert.deepEqual([receipt.inserted, receipt.rejected], [1, 1])

@@ -1,6 +1,4 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { after, before, describe, test } from 'node:test'
@@ -13,6 +11,7 @@ import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
 import { parseTableSchema } from '../src/schema/table-schema.ts'
 import { startPostgres } from './support/postgres.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const DUPLICATES = 16
 const BAD = 40
@@ -104,9 +103,8 @@ const LAWS = [
 ]
 
 describe('SQLite', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-law-'))
+  const folder = temporaryFolder()
   const path = join(folder, 'law.db')
-  after(() => rmSync(folder, { recursive: true, force: true }))
 
   test('the result does not depend on how the bytes arrived', { timeout: 120_000 }, async () => {
     const query = async (sql: string, params: unknown[] = []) => {

@@ -1,32 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { load } from '../src/load.ts'
 import type { Progress } from '../src/receipt.ts'
+import { sqlitePlace } from './support/sqlite-place.ts'
 
-function folderFor(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-options-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, 'load.db')
-  const query = (sql: string) => {
-    const database = new DatabaseSync(path)
-    try {
-      return database
-        .prepare(sql)
-        .all()
-        .map((row) => Object.values(row))
-    } finally {
-      database.close()
-    }
-  }
-  return { folder, to: `sqlite:${path}`, query }
-}
-
-test('files of a glob are one job, whatever the order of their columns', async (t) => {
-  const { folder, to, query } = folderFor(t)
+test('files of a glob are one job, whatever the order of their columns', async () => {
+  const { folder, to, query } = sqlitePlace()
   mkdirSync(join(folder, 'in'))
   writeFileSync(join(folder, 'in', 'a.csv'), 'id,name\n1,Anna\nx,Bob\n')
   writeFileSync(join(folder, 'in', 'b.csv'), 'name,id\nCleo,3\nDora\n')
@@ -56,8 +37,8 @@ test('files of a glob are one job, whatever the order of their columns', async (
   assert.ok(progress.every((seen, i) => i === 0 || seen.recordsRead >= progress[i - 1]!.recordsRead))
 })
 
-test('limit, set, rename and skip', async (t) => {
-  const { folder, to, query } = folderFor(t)
+test('limit, set, rename and skip', async () => {
+  const { folder, to, query } = sqlitePlace()
   writeFileSync(join(folder, 'p.csv'), 'Id,Name,Junk\n1,a,x\n2,b,y\n3,c,z\n')
   const receipt = await load({
     source: join(folder, 'p.csv'),
@@ -74,8 +55,8 @@ test('limit, set, rename and skip', async (t) => {
   ])
 })
 
-test('a function changes and refuses rows, and rejects of the database still show the source', async (t) => {
-  const { folder, to, query } = folderFor(t)
+test('a function changes and refuses rows, and rejects of the database still show the source', async () => {
+  const { folder, to, query } = sqlitePlace()
   query('CREATE TABLE people (id INTEGER PRIMARY KEY, name TEXT)')
   writeFileSync(join(folder, 'p.csv'), 'id,name\nA1, anna\n\nA2,bob\nA1,"again\n"\nA3,eve\n')
   const { rejected, inserted } = await load({
@@ -98,8 +79,8 @@ test('a function changes and refuses rows, and rejects of the database still sho
   )
 })
 
-test('a function that throws fails a job that a better one goes on with', async (t) => {
-  const { folder, to, query } = folderFor(t)
+test('a function that throws fails a job that a better one goes on with', async () => {
+  const { folder, to, query } = sqlitePlace()
   const lines = Array.from({ length: 500 }, (_, i) => `${i + 1}\n`).join('')
   writeFileSync(join(folder, 'n.csv'), `n\n${lines}`)
   const asked = { source: join(folder, 'n.csv'), to, batchRows: 100 }

@@ -1,31 +1,14 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
 import { writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { PassThrough, Readable } from 'node:stream'
 import { pipeline } from 'node:stream/promises'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { load } from '../src/load.ts'
 import { createLoadStream } from '../src/load-stream.ts'
-
-function database(t: TestContext): { to: string; path: string; rows(): number } {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-stream-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, 'load.db')
-  const rows = () => {
-    const opened = new DatabaseSync(path, { readOnly: true })
-    try {
-      return Number(opened.prepare('SELECT count(*) AS n FROM people').get()!.n)
-    } finally {
-      opened.close()
-    }
-  }
-  return { to: `sqlite:${path}`, path, rows }
-}
+import { sqlitePlace } from './support/sqlite-place.ts'
 
 const HEADER = 'id,name\n'
 
@@ -40,38 +23,38 @@ function* records(count: number, lines = 1000): Generator<Buffer> {
 
 const TIMEOUT = { timeout: 30_000 }
 
-test('a stream that pauses within its header is waited for', TIMEOUT, async (t) => {
-  const { to, rows } = database(t)
+test('a stream that pauses within its header is waited for', TIMEOUT, async () => {
+  const { to, count } = sqlitePlace()
   async function* slowly(): AsyncGenerator<Buffer> {
     yield Buffer.from('id,na')
     await delay(2_500)
     yield Buffer.from('me\n1,Ann\n')
   }
   await load({ source: slowly(), to, table: 'people' })
-  assert.equal(rows(), 1)
+  assert.equal(count('people'), 1)
 })
 
-test('a pipe with a name is read as a stream', TIMEOUT, async (t) => {
-  const { to, path, rows } = database(t)
+test('a pipe with a name is read as a stream', TIMEOUT, async () => {
+  const { to, path, count } = sqlitePlace()
   const pipe = `${path}.pipe`
   execFileSync('mkfifo', [pipe])
   const writing = writeFile(pipe, 'id,name\n1,Ann\n2,Bob\n')
   const receipt = await load({ source: pipe, to, table: 'people' })
   await writing
-  assert.deepEqual([receipt.source, rows()], [pipe, 2])
+  assert.deepEqual([receipt.source, count('people')], [pipe, 2])
 })
 
-test('a pipeline ends when every row is in', TIMEOUT, async (t) => {
-  const { to, rows } = database(t)
+test('a pipeline ends when every row is in', TIMEOUT, async () => {
+  const { to, count } = sqlitePlace()
   const stream = createLoadStream({ to, table: 'people' })
   await pipeline(Readable.from(records(20_000)), stream)
-  assert.equal(rows(), 20_000)
+  assert.equal(count('people'), 20_000)
   const receipt = await stream.receipt
   assert.deepEqual([receipt.status, receipt.recordsRead, receipt.inserted], ['completed', 20_000, 20_000])
 })
 
-test('a stream that falls silent while its head is looked at loses nothing', TIMEOUT, async (t) => {
-  const { to, rows } = database(t)
+test('a stream that falls silent while its head is looked at loses nothing', TIMEOUT, async () => {
+  const { to, count } = sqlitePlace()
   async function* halting() {
     yield* records(1_000)
     // The head is waited for for a second.
@@ -81,31 +64,31 @@ test('a stream that falls silent while its head is looked at loses nothing', TIM
     }
   }
   const receipt = await load({ source: halting(), to, table: 'people' })
-  assert.deepEqual([receipt.recordsRead, receipt.inserted, rows()], [5_000, 5_000, 5_000])
+  assert.deepEqual([receipt.recordsRead, receipt.inserted, count('people')], [5_000, 5_000, 5_000])
 })
 
-test('what comes behind the limit is taken, so that the pipeline ends well', TIMEOUT, async (t) => {
-  const { to, rows } = database(t)
+test('what comes behind the limit is taken, so that the pipeline ends well', TIMEOUT, async () => {
+  const { to, count } = sqlitePlace()
   const stream = createLoadStream({ to, table: 'people', limit: 10 })
   let given = 0
   const source = Readable.from(records(200_000)).on('data', (chunk: Buffer) => {
     given += chunk.length
   })
   await pipeline(source, stream)
-  assert.equal(rows(), 10)
+  assert.equal(count('people'), 10)
   assert.equal((await stream.receipt).recordsRead, 10)
   assert.ok(given > 7_000_000)
 })
 
-test('an error before the first write fails the pipeline and the receipt', TIMEOUT, async (t) => {
-  const { path } = database(t)
+test('an error before the first write fails the pipeline and the receipt', TIMEOUT, async () => {
+  const { path } = sqlitePlace()
   const stream = createLoadStream({ to: `sqlite:${path}/no/such/folder.db`, table: 'people' })
   await assert.rejects(pipeline(Readable.from(records(10)), stream), { name: 'SluiceError' })
   await assert.rejects(stream.receipt, { name: 'SluiceError' })
 })
 
-test('an error of the load while the producer is silent fails the pipeline', TIMEOUT, async (t) => {
-  const { to } = database(t)
+test('an error of the load while the producer is silent fails the pipeline', TIMEOUT, async () => {
+  const { to } = sqlitePlace()
   const source = new PassThrough()
   source.write(`${HEADER}1,a\nx,b\n`)
   const schema = { fields: [{ name: 'id', type: 'integer' as const }, { name: 'name' }] }
@@ -113,13 +96,13 @@ test('an error of the load while the producer is silent fails the pipeline', TIM
   await assert.rejects(pipeline(source, stream), { code: 'SLUICE_ERROR_BUDGET' })
 })
 
-test('nothing written at all is an empty source', TIMEOUT, async (t) => {
-  const stream = createLoadStream({ to: database(t).to, table: 'people' })
+test('nothing written at all is an empty source', TIMEOUT, async () => {
+  const stream = createLoadStream({ to: sqlitePlace().to, table: 'people' })
   await assert.rejects(pipeline(Readable.from([]), stream), { code: 'SLUICE_SOURCE_EMPTY' })
 })
 
-test('a stream that is destroyed before the first byte lets go', TIMEOUT, async (t) => {
-  const stream = createLoadStream({ to: database(t).to, table: 'people' })
+test('a stream that is destroyed before the first byte lets go', TIMEOUT, async () => {
+  const stream = createLoadStream({ to: sqlitePlace().to, table: 'people' })
   await delay(100)
   const closed = new Promise((resolve) => stream.once('close', resolve))
   stream.destroy()
@@ -127,8 +110,8 @@ test('a stream that is destroyed before the first byte lets go', TIMEOUT, async 
   await assert.rejects(stream.receipt, { code: 'SLUICE_INTERRUPTED' })
 })
 
-test('a producer that fails leaves a job that the same bytes go on with', TIMEOUT, async (t) => {
-  const { to, rows } = database(t)
+test('a producer that fails leaves a job that the same bytes go on with', TIMEOUT, async () => {
+  const { to, count } = sqlitePlace()
   async function* failing() {
     let chunks = 0
     for (const chunk of records(30_000)) {
@@ -143,15 +126,15 @@ test('a producer that fails leaves a job that the same bytes go on with', TIMEOU
   await assert.rejects(pipeline(failing(), first), { message: 'the line went dead' })
   await assert.rejects(first.receipt, { code: 'SLUICE_INTERRUPTED' })
   // What was there for a second is in.
-  assert.equal(rows(), 18_000)
+  assert.equal(count('people'), 18_000)
   const second = createLoadStream({ to, table: 'people' })
   await pipeline(Readable.from(records(30_000)), second)
   const receipt = await second.receipt
-  assert.deepEqual([receipt.inserted, receipt.resumedAtRecord, rows()], [30_000, 18_000, 30_000])
+  assert.deepEqual([receipt.inserted, receipt.resumedAtRecord, count('people')], [30_000, 18_000, 30_000])
 })
 
-test('a signal ends the pipeline, before the first byte too', TIMEOUT, async (t) => {
-  const { to } = database(t)
+test('a signal ends the pipeline, before the first byte too', TIMEOUT, async () => {
+  const { to } = sqlitePlace()
   const abort = new AbortController()
   const stream = createLoadStream({ to, table: 'people', signal: abort.signal })
   const ended = pipeline(new PassThrough(), stream)
@@ -160,8 +143,8 @@ test('a signal ends the pipeline, before the first byte too', TIMEOUT, async (t)
   await assert.rejects(ended, { code: 'SLUICE_INTERRUPTED' })
 })
 
-test('while another connection holds the lock, the producer has to wait', { timeout: 60_000 }, async (t) => {
-  const { to, path, rows } = database(t)
+test('while another connection holds the lock, the producer has to wait', { timeout: 60_000 }, async () => {
+  const { to, path, count } = sqlitePlace()
   const holder = new DatabaseSync(path)
   holder.exec('CREATE TABLE people (id INTEGER, name TEXT)')
   let taken = 0
@@ -207,5 +190,5 @@ test('while another connection holds the lock, the producer has to wait', { time
   }
   await ended
   assert.ok(taken > 20_000_000)
-  assert.equal(rows(), 600_000)
+  assert.equal(count('people'), 600_000)
 })

@@ -1,15 +1,13 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { Readable } from 'node:stream'
 import { test } from 'node:test'
 import { load } from '../src/index.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 test('cells that are too long for a page of SQLite are stored as they are, one after the other and among short ones', async (t) => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-long-'))
-  t.after(() => rmSync(folder, { recursive: true }))
+  const folder = temporaryFolder()
   const path = join(folder, 'to.db')
   // A byte order mark that begins a cell is text.
   const long = (mark: string, length: number) => `\ufeff${mark}é`.padEnd(length, mark)

@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { type ChildProcess, spawn } from 'node:child_process'
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
+import { chmodSync, writeFileSync } from 'node:fs'
 import { connect } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, beforeEach, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
@@ -12,8 +11,9 @@ import { freePort, startPostgres } from './support/postgres.ts'
 import { Random } from './support/random.ts'
 import { RoughSource } from './support/rough-load.ts'
 import { assertSmallLoad, LONG, SEED, smallLoad, writeSmallFile } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-pgbouncer-'))
+const folder = temporaryFolder()
 const file = join(folder, 'small.csv')
 /** How many connections the pooler may lend, and until when: in transaction mode until the transaction ends. */
 const POOLS = {
@@ -69,7 +69,6 @@ after(async () => {
   pooler.kill('SIGKILL')
   await client.end()
   await server.stop()
-  rmSync(folder, { recursive: true })
 })
 
 beforeEach(async () => {

@@ -1,12 +1,12 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { after, before, test } from 'node:test'
+import { before, test } from 'node:test'
 import { SluiceError } from '../src/errors.ts'
 import { load } from '../src/load.ts'
 import type { Dialect } from '../src/parse/dialect.ts'
 import { openDatabase } from '../src/write/open.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 /**
  * Files as they come, polluted in the ways that Vitagliano et al., "Pollock: A Data Loading Benchmark" (VLDB 2023), counts, and as
@@ -209,9 +209,8 @@ const FILES: Polluted[] = [
 
 let folder: string
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-polluted-'))
+  folder = temporaryFolder()
 })
-after(() => rmSync(folder, { recursive: true }))
 
 for (const [i, { what, text, given, skip, table, rejects = [], refused, said }] of FILES.entries()) {
   test(what, async () => {

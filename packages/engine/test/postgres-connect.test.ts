@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { chmod, writeFile } from 'node:fs/promises'
 import { type AddressInfo, createServer, type Socket } from 'node:net'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, afterEach, before, test } from 'node:test'
 import pg from 'pg'
@@ -12,6 +11,7 @@ import { classify } from '../src/write/postgres/errors.ts'
 import { openPostgres } from '../src/write/postgres/postgres.ts'
 import { batchOf, planFor } from './support/pg-batch.ts'
 import { startPostgres } from './support/postgres.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let server: Awaited<ReturnType<typeof startPostgres>>
 
@@ -161,7 +161,7 @@ test('libpq: parameters of the URL, then the PG* variables, then defaults', asyn
 
 test('the password file: matched by host, port, database and user; ignored when others may read it', async () => {
   const { hostname, port, username, password, pathname } = new URL(server.url)
-  const folder = await mkdtemp(join(tmpdir(), 'sluice-'))
+  const folder = temporaryFolder()
   const path = join(folder, 'pgpass')
   process.env.PGPASSFILE = path
   const lines = [
@@ -175,7 +175,6 @@ test('the password file: matched by host, port, database and user; ignored when 
   assert.deepEqual(await settings(url, 'application_name'), ['sluice'])
   await chmod(path, 0o644)
   assert.match(await refusal(url, 'environment'), /there is none/)
-  await rm(folder, { recursive: true })
 })
 
 test('sslmode: prefer does without, require does not', async () => {

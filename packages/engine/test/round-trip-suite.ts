@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, before, beforeEach, test } from 'node:test'
 import fc from 'fast-check'
@@ -17,6 +16,7 @@ import { openSources } from '../src/source/open.ts'
 import type { Database } from '../src/write/database.ts'
 import { openDatabase } from '../src/write/open.ts'
 import { LONG, SEED } from './support/small-load.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 import { delimited, json, mutated, NAMES, type Row, type Written } from './support/written.ts'
 import { twin } from './twin/twin.ts'
 
@@ -34,14 +34,13 @@ export function roundTrips(start: (folder: string) => Promise<{ to: string; stop
   let place: Awaited<ReturnType<typeof start>>
 
   before(async () => {
-    folder = mkdtempSync(join(tmpdir(), 'sluice-round-trip-'))
+    folder = temporaryFolder()
     place = await start(folder)
     database = await openDatabase(place.to)
   })
   after(async () => {
     await database?.close()
     await place?.stop()
-    rmSync(folder, { recursive: true })
   })
   beforeEach(() => database.query('DROP TABLE IF EXISTS t'))
 

@@ -1,7 +1,6 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
@@ -18,6 +17,7 @@ import { openBytes } from '../src/source/bytes.ts'
 import type { Database } from '../src/write/database.ts'
 import { openPostgres } from '../src/write/postgres/postgres.ts'
 import { startPostgres } from './support/postgres.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let server: Awaited<ReturnType<typeof startPostgres>>
 let db: Database
@@ -212,88 +212,80 @@ for (const { what, file, dialect, more } of [
 test('what can only be read from its beginning is one segment, and that is told', async () => {
   process.env['SLUICE_SEGMENT_BYTES'] = '120'
   const text = `id,text,more\n${'1,a,b\n'.repeat(500)}`
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-segments-'))
-  try {
-    const [packed, whole] = [join(folder, 'people.csv.gz'), join(folder, 'people.csv')]
-    writeFileSync(packed, gzipSync(text))
-    writeFileSync(whole, text)
-    for (const [source, told] of [
-      [packed, /one segment: a stream, or what is compressed/],
-      [Readable.from([Buffer.from(text)]), /one segment: a stream, or what is compressed/],
-      [whole, null],
-    ] as const) {
-      await db.query('DROP TABLE IF EXISTS t')
-      const notices: string[] = []
-      const onNotice = (message: string) => notices.push(message)
-      const { jobId, inserted } = await load({
-        source,
-        to: server.url,
-        table: 't',
-        schema: SCHEMA,
-        parallel: 3,
-        force: true,
-        onNotice,
-      })
-      assert.equal(inserted, 500)
-      const segments = await db.query('SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
-      assert.equal(segments.length > 1, told === null)
-      if (told)
-        assert.ok(
-          notices.some((notice) => told.test(notice)),
-          notices.join(),
-        )
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
+  const folder = temporaryFolder()
+  const [packed, whole] = [join(folder, 'people.csv.gz'), join(folder, 'people.csv')]
+  writeFileSync(packed, gzipSync(text))
+  writeFileSync(whole, text)
+  for (const [source, told] of [
+    [packed, /one segment: a stream, or what is compressed/],
+    [Readable.from([Buffer.from(text)]), /one segment: a stream, or what is compressed/],
+    [whole, null],
+  ] as const) {
+    await db.query('DROP TABLE IF EXISTS t')
+    const notices: string[] = []
+    const onNotice = (message: string) => notices.push(message)
+    const { jobId, inserted } = await load({
+      source,
+      to: server.url,
+      table: 't',
+      schema: SCHEMA,
+      parallel: 3,
+      force: true,
+      onNotice,
+    })
+    assert.equal(inserted, 500)
+    const segments = await db.query('SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
+    assert.equal(segments.length > 1, told === null)
+    if (told)
+      assert.ok(
+        notices.some((notice) => told.test(notice)),
+        notices.join(),
+      )
   }
 })
 
 test('threads load one file at once, and what was interrupted goes on with more or fewer of them', async () => {
   process.env['SLUICE_SEGMENT_BYTES'] = '400000'
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-segments-'))
-  try {
-    const path = join(folder, 'people.csv')
-    const notices: string[] = []
-    writeFileSync(path, Buffer.concat([...generate({ rows: 30_000, bad: 300, duplicates: 0, seed: 3 })]))
-    const { primaryKey: _, ...schema } = JSON.parse(customerSchemaText())
-    const run = async (more: Partial<LoadOptions>) => {
-      const rejects = join(folder, 'rejects.csv')
-      const options = {
-        source: path,
-        to: server.url,
-        table: 't',
-        schema,
-        rejects,
-        batchRows: 1_000,
-        force: true,
-        ...more,
-      }
-      const { elapsedMs, rowsPerSecond, resumedAtRecord, jobId, ...receipt } = await load(options)
-      const segments = await db.query('SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
-      return {
-        receipt,
-        segments: segments.length,
-        left: await left('t', jobId),
-        rejects: readFileSync(rejects, 'utf8'),
-      }
+  const folder = temporaryFolder()
+  const path = join(folder, 'people.csv')
+  const notices: string[] = []
+  writeFileSync(path, Buffer.concat([...generate({ rows: 30_000, bad: 300, duplicates: 0, seed: 3 })]))
+  const { primaryKey: _, ...schema } = JSON.parse(customerSchemaText())
+  const run = async (more: Partial<LoadOptions>) => {
+    const rejects = join(folder, 'rejects.csv')
+    const options = {
+      source: path,
+      to: server.url,
+      table: 't',
+      schema,
+      rejects,
+      batchRows: 1_000,
+      force: true,
+      ...more,
     }
-    const fresh = () => db.query('DROP TABLE IF EXISTS t')
-    await fresh()
-    const expected = await run({})
-    assert.equal(expected.segments, 1)
-    await fresh()
-    const { segments, ...found } = await run({ parallel: 3 })
-    assert.ok(segments > 8, `${segments} segments`)
-    assert.deepEqual({ segments: 1, ...found }, expected)
-    await fresh()
-    const ending = new AbortController()
-    const onProgress = ({ recordsRead }: Progress) => recordsRead > 5_000 && ending.abort()
-    await assert.rejects(run({ parallel: 3, onProgress, signal: ending.signal }), { code: 'SLUICE_INTERRUPTED' })
-    assert.deepEqual({ ...(await run({ parallel: 1 })), segments: 1 }, expected)
-    await fresh()
-    await run({ parallel: 3, schema: { ...schema, primaryKey: 'id' }, onNotice: (message) => notices.push(message) })
-    assert.ok(notices.some((message) => /one segment: its table has a unique key/.test(message)))
-  } finally {
-    rmSync(folder, { recursive: true })
+    const { elapsedMs, rowsPerSecond, resumedAtRecord, jobId, ...receipt } = await load(options)
+    const segments = await db.query('SELECT 1 FROM ingestion_checkpoints WHERE job_id = $1', [jobId])
+    return {
+      receipt,
+      segments: segments.length,
+      left: await left('t', jobId),
+      rejects: readFileSync(rejects, 'utf8'),
+    }
   }
+  const fresh = () => db.query('DROP TABLE IF EXISTS t')
+  await fresh()
+  const expected = await run({})
+  assert.equal(expected.segments, 1)
+  await fresh()
+  const { segments, ...found } = await run({ parallel: 3 })
+  assert.ok(segments > 8, `${segments} segments`)
+  assert.deepEqual({ segments: 1, ...found }, expected)
+  await fresh()
+  const ending = new AbortController()
+  const onProgress = ({ recordsRead }: Progress) => recordsRead > 5_000 && ending.abort()
+  await assert.rejects(run({ parallel: 3, onProgress, signal: ending.signal }), { code: 'SLUICE_INTERRUPTED' })
+  assert.deepEqual({ ...(await run({ parallel: 1 })), segments: 1 }, expected)
+  await fresh()
+  await run({ parallel: 3, schema: { ...schema, primaryKey: 'id' }, onNotice: (message) => notices.push(message) })
+  assert.ok(notices.some((message) => /one segment: its table has a unique key/.test(message)))
 })

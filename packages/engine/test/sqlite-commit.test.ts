@@ -1,8 +1,7 @@
 import assert from 'node:assert/strict'
 import { execFile } from 'node:child_process'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readdirSync, rmSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { afterEach, beforeEach, test } from 'node:test'
@@ -21,6 +20,7 @@ import { Load } from '../src/write/sqlite/load.ts'
 import { openSqlite } from '../src/write/sqlite/sqlite.ts'
 import { columnOf } from './support/column.ts'
 import { sqliteBatch, type Value } from './support/sqlite-batch.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let folder: string
 let path: string
@@ -29,7 +29,7 @@ let jobs: JobStore
 let leases: Leases
 
 beforeEach(async () => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-sqlite-'))
+  folder = temporaryFolder()
   path = join(folder, 'test.db')
   db = await openSqlite(path, { busyTimeout: 100 })
   jobs = new JobStore(db)
@@ -45,7 +45,6 @@ afterEach(async () => {
     'nothing is left beside the database',
   )
   assert.ok(!readdirSync(folder).includes('test.db-journal'))
-  rmSync(folder, { recursive: true })
 })
 
 /** Runs the statements that make table t, and prepares to load `names`, by default all of its columns. */

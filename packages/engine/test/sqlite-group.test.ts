@@ -1,10 +1,8 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, before, describe, test } from 'node:test'
+import { before, describe, test } from 'node:test'
 import { JobStore } from '../src/checkpoint/job-store.ts'
 import { Leases } from '../src/checkpoint/leases.ts'
 import { createTables } from '../src/checkpoint/tables.ts'
@@ -19,12 +17,12 @@ import { Load } from '../src/write/sqlite/load.ts'
 import { openSqlite } from '../src/write/sqlite/sqlite.ts'
 import { columnOf } from './support/column.ts'
 import { sqliteBatch } from './support/sqlite-batch.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 let folder: string
 before(() => {
-  folder = mkdtempSync(join(tmpdir(), 'sluice-group-'))
+  folder = temporaryFolder()
 })
-after(() => rmSync(folder, { recursive: true }))
 
 const TABLE = 'CREATE TABLE t (id INTEGER PRIMARY KEY, name TEXT)'
 

@@ -1,15 +1,14 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { databaseImage } from '../src/write/sqlite/image.ts'
 import { decodeRecord } from '../src/write/sqlite/record.ts'
 import { encodeRecord, leafPages, shared, type Value } from './support/sqlite-batch.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-image-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 
 function open(image: Uint8Array[]): DatabaseSync {
   const path = join(folder, 'image.db')

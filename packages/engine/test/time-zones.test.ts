@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from './support/temporary-folder.ts'
 
 const ZONES = ['UTC', 'America/New_York', 'Pacific/Apia', 'Asia/Kathmandu', 'Europe/Berlin']
 
@@ -39,21 +39,17 @@ const fields = [
 ]
 
 test('types, values and rejects are the same in every time zone', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-zones-'))
-  try {
-    const source = join(folder, 't.csv')
-    writeFileSync(source, `${LINES.join('\n')}\n`)
-    for (const schema of [undefined, JSON.stringify({ fields })]) {
-      const results = ZONES.map((zone, i) => {
-        const database = join(folder, `${schema === undefined ? 'inferred' : 'given'}-${i}.db`)
-        const words = ['--input-type=module', '--eval', PROGRAM, source, database, ...(schema ? [schema] : [])]
-        return execFileSync(process.execPath, words, { env: { ...process.env, TZ: zone }, encoding: 'utf8' })
-      })
-      const [first] = results
-      assert.match(first!, schema ? /"inserted":2/ : /"inserted":6/)
-      for (const [i, result] of results.entries()) assert.equal(result, first, ZONES[i])
-    }
-  } finally {
-    rmSync(folder, { recursive: true })
+  const folder = temporaryFolder()
+  const source = join(folder, 't.csv')
+  writeFileSync(source, `${LINES.join('\n')}\n`)
+  for (const schema of [undefined, JSON.stringify({ fields })]) {
+    const results = ZONES.map((zone, i) => {
+      const database = join(folder, `${schema === undefined ? 'inferred' : 'given'}-${i}.db`)
+      const words = ['--input-type=module', '--eval', PROGRAM, source, database, ...(schema ? [schema] : [])]
+      return execFileSync(process.execPath, words, { env: { ...process.env, TZ: zone }, encoding: 'utf8' })
+    })
+    const [first] = results
+    assert.match(first!, schema ? /"inserted":2/ : /"inserted":6/)
+    for (const [i, result] of results.entries()) assert.equal(result, first, ZONES[i])
   }
 })

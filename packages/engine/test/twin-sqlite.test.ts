@@ -1,6 +1,5 @@
 import assert from 'node:assert/strict'
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync, type SQLInputValue } from 'node:sqlite'
 import { describe, test } from 'node:test'
@@ -9,29 +8,26 @@ import { columnOf } from './support/column.ts'
 import { INTEGERS, NUMBERS, WORDS } from './support/hostile-pools.ts'
 import { Random } from './support/random.ts'
 import { readPages } from './support/run-kernel.ts'
+import { temporaryFolder } from './support/temporary-folder.ts'
 import { type Stored, sqliteRecord } from './twin/encode.ts'
 import { compareNumbers, parseNumber } from './twin/number.ts'
 import { judge } from './twin/values.ts'
 
 /** The records of a table as SQLite itself writes them, rowids from 1. */
 function writtenBySqlite(columns: number, rows: SQLInputValue[][]): Uint8Array[] {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-twin-'))
-  try {
-    const path = join(folder, 'twin.db')
-    const database = new DatabaseSync(path)
-    database.exec('PRAGMA page_size = 65536')
-    database.exec(`CREATE TABLE t (${Array.from({ length: columns }, (_, index) => `c${index}`)})`)
-    const insert = database.prepare(`INSERT INTO t VALUES (${Array.from({ length: columns }, () => '?')})`)
-    for (const row of rows) insert.run(...row)
-    database.close()
-    const file = readFileSync(path)
-    assert.equal(file.length, 2 * 65_536, 'a page for the schema, a page for the rows')
-    const output = new Uint8Array(new SharedArrayBuffer(65_536))
-    output.set(file.subarray(65_536))
-    return readPages({ output, large: [], rows: rows.length })
-  } finally {
-    rmSync(folder, { recursive: true })
-  }
+  const folder = temporaryFolder()
+  const path = join(folder, 'twin.db')
+  const database = new DatabaseSync(path)
+  database.exec('PRAGMA page_size = 65536')
+  database.exec(`CREATE TABLE t (${Array.from({ length: columns }, (_, index) => `c${index}`)})`)
+  const insert = database.prepare(`INSERT INTO t VALUES (${Array.from({ length: columns }, () => '?')})`)
+  for (const row of rows) insert.run(...row)
+  database.close()
+  const file = readFileSync(path)
+  assert.equal(file.length, 2 * 65_536, 'a page for the schema, a page for the rows')
+  const output = new Uint8Array(new SharedArrayBuffer(65_536))
+  output.set(file.subarray(65_536))
+  return readPages({ output, large: [], rows: rows.length })
 }
 
 function store(text: string, type: ColumnType, storage: Storage): Stored | undefined {

@@ -1,27 +1,28 @@
 import assert from 'node:assert/strict'
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { existsSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { DatabaseSync } from 'node:sqlite'
-import { type TestContext, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { check } from '../src/check.ts'
 import { SluiceError } from '../src/errors.ts'
 import { load } from '../src/load.ts'
 import type { LoadOptions } from '../src/options.ts'
 import { replay } from '../src/replay.ts'
+import { sqlitePlace } from './support/sqlite-place.ts'
 
 const JOB = '7d3f1c9e-52a4-4b9c-9a8e-2b6f0d1c4e55'
 
-function folderFor(t: TestContext) {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-options-'))
-  t.after(() => rmSync(folder, { recursive: true, force: true }))
-  const path = join(folder, 'load.db')
-  const count = (table: string) => {
-    using database = new DatabaseSync(path)
-    return Number(database.prepare(`SELECT count(*) AS n FROM ${table}`).get()?.['n'])
+/** A load of 5,000 records in five batches, and a first run of it that is interrupted behind the first. */
+function inBatches() {
+  const { to, count, write } = sqlitePlace()
+  const source = write('p.csv', `id\n${Array.from({ length: 5_000 }, (_, i) => i).join('\n')}\n`)
+  const options = { source, to, table: 'people', batchRows: 1_000 }
+  const interrupted = async (more: Partial<LoadOptions> = {}) => {
+    const abort = new AbortController()
+    const run = load({ ...options, ...more, signal: abort.signal, onProgress: () => abort.abort() })
+    await assert.rejects(run, { code: 'SLUICE_INTERRUPTED' })
   }
-  return { folder, path, to: `sqlite:${path}`, count }
+  return { options, count, interrupted }
 }
 
 /** What somebody writes who has no compiler. */
@@ -69,8 +70,8 @@ const WRONG: [options: Record<string, unknown>, says: RegExp][] = [
   [{ source: {} }, /neither a path nor a stream/],
 ]
 
-test('options of a wrong type or out of range are refused before anything is made', async (t) => {
-  const { folder, path, to } = folderFor(t)
+test('options of a wrong type or out of range are refused before anything is made', async () => {
+  const { folder, path, to } = sqlitePlace()
   const source = join(folder, 'p.csv')
   writeFileSync(source, 'id,name\n1,Anna\n')
   for (const [wrong, says] of WRONG) {
@@ -84,8 +85,8 @@ test('options of a wrong type or out of range are refused before anything is mad
   assert.equal(existsSync(path), false)
 })
 
-test('what is undefined is not given', async (t) => {
-  const { to } = folderFor(t)
+test('what is undefined is not given', async () => {
+  const { to } = sqlitePlace()
   const source = [Buffer.from('id\n1\n')].values()
   const receipt = await load({
     source: (async function* () {
@@ -100,32 +101,17 @@ test('what is undefined is not given', async (t) => {
   assert.equal(receipt.inserted, 1)
 })
 
-test("a job's id is the same in capital letters", async (t) => {
-  const { folder, to, count } = folderFor(t)
-  const source = join(folder, 'p.csv')
-  writeFileSync(source, `id\n${Array.from({ length: 5_000 }, (_, i) => i).join('\n')}\n`)
-  const abort = new AbortController()
-  const options = { source, to, table: 'people', batchRows: 1_000 }
-  const interrupted = load({
-    ...options,
-    jobId: JOB.toUpperCase(),
-    signal: abort.signal,
-    onProgress: () => abort.abort(),
-  })
-  await assert.rejects(interrupted, { code: 'SLUICE_INTERRUPTED' })
+test("a job's id is the same in capital letters", async () => {
+  const { options, count, interrupted } = inBatches()
+  await interrupted({ jobId: JOB.toUpperCase() })
   const { jobId, recordsRead, resumedAtRecord } = await load({ ...options, jobId: JOB })
   assert.deepEqual([jobId, recordsRead, count('people'), count('ingestion_jobs')], [JOB, 5_000, 5_000, 1])
   assert.ok(resumedAtRecord > 0)
 })
 
-test('a load goes on when a default is spelled out', async (t) => {
-  const { folder, to, count } = folderFor(t)
-  const source = join(folder, 'p.csv')
-  writeFileSync(source, `id\n${Array.from({ length: 5_000 }, (_, i) => i).join('\n')}\n`)
-  const abort = new AbortController()
-  const options = { source, to, table: 'people', batchRows: 1_000 }
-  const interrupted = load({ ...options, signal: abort.signal, onProgress: () => abort.abort() })
-  await assert.rejects(interrupted, { code: 'SLUICE_INTERRUPTED' })
+test('a load goes on when a default is spelled out', async () => {
+  const { options, count, interrupted } = inBatches()
+  await interrupted()
   const spelledOut: Partial<LoadOptions> = {
     mode: 'append',
     onConflict: 'reject',
@@ -140,8 +126,8 @@ test('a load goes on when a default is spelled out', async (t) => {
   assert.equal(count('people'), 5_000)
 })
 
-test('what onProgress throws is thrown by the load, whenever it is told, and the load goes on later', async (t) => {
-  const { to, count } = folderFor(t)
+test('what onProgress throws is thrown by the load, whenever it is told, and the load goes on later', async () => {
+  const { to, count } = sqlitePlace()
   const mine = new Error('mine')
   async function* slow() {
     yield Buffer.from('id\n')
@@ -171,8 +157,8 @@ const CHUNKS: [what: string, chunk: unknown][] = [
 ]
 
 for (const [what, chunk] of CHUNKS) {
-  test(`a chunk that is no bytes ends the load, and no row behind it is lost in silence: ${what}`, async (t) => {
-    const { to } = folderFor(t)
+  test(`a chunk that is no bytes ends the load, and no row behind it is lost in silence: ${what}`, async () => {
+    const { to } = sqlitePlace()
     const text = Buffer.from(Array.from({ length: 60_000 }, (_, i) => `${i}\n`).join(''))
     for (const before of [Buffer.from('id\n1\n'), Buffer.concat([Buffer.from('id\n'), text])]) {
       async function* chunks() {
@@ -193,8 +179,8 @@ for (const [what, chunk] of CHUNKS) {
   })
 }
 
-test('an error of a source of the caller says that reading failed', async (t) => {
-  const { to } = folderFor(t)
+test('an error of a source of the caller says that reading failed', async () => {
+  const { to } = sqlitePlace()
   for (const thrown of [new Error('socket hang up'), undefined, 'text']) {
     async function* read() {
       yield Buffer.from('id\n1\n')
@@ -207,8 +193,8 @@ test('an error of a source of the caller says that reading failed', async (t) =>
   }
 })
 
-test('a replay makes no database file', async (t) => {
-  const { folder, path, to } = folderFor(t)
+test('a replay makes no database file', async () => {
+  const { folder, path, to } = sqlitePlace()
   const source = join(folder, 'r.csv')
   writeFileSync(source, 'sluice_record,id\n1,1\n')
   await assert.rejects(replay({ source, jobId: JOB, to }), { code: 'SLUICE_CONFIG' })

@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { openDatabase } from '@sluice/engine'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { atomicSuite } from './atomic-suite.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 
 let server: Awaited<ReturnType<typeof startPostgres>>
 before(async () => {

@@ -4,7 +4,8 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Database, openDatabase } from '@sluice/engine'
-import { type Ended, sluice, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { type Ended, sluice } from './sluice.ts'
 
 const RECORDS = 2_000
 /** Every 100th record is bad. */

@@ -1,11 +1,10 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { createTables, type Database, leaseOwner, openDatabase } from '@sluice/engine'
 import { pino } from 'pino'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Lanes } from '../src/jobs/lanes.ts'
 import { runJob, type Workplace } from '../src/jobs/run-job.ts'
 import { objectKey } from '../src/jobs/sweep.ts'
@@ -13,7 +12,7 @@ import { createServiceTables } from '../src/jobs/tables.ts'
 import { Uploads } from '../src/jobs/uploads.ts'
 import { openLocalStorage } from '../src/storage/local.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-attempts-'))
+const folder = temporaryFolder()
 const databaseUrl = `sqlite:${join(folder, 'attempts.db')}`
 let database: Database
 let work: Workplace
@@ -28,7 +27,6 @@ before(async () => {
 })
 after(async () => {
   await database.close()
-  rmSync(folder, { recursive: true })
 })
 
 async function staged(text: string): Promise<string> {

@@ -1,9 +1,9 @@
 import { globSync } from 'node:fs'
 import { after } from 'node:test'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { clusterSuite } from './cluster-suite.ts'
 import { startRedis } from './redis.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const postgres = await startPostgres()
 const redis = await startRedis()

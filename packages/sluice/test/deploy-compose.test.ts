@@ -1,10 +1,10 @@
 import assert from 'node:assert/strict'
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
 import { parse } from 'yaml'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { page, quoted } from './documents.ts'
 
 interface Service {
@@ -23,19 +23,15 @@ interface Service {
 
 /** What Docker Compose makes of the file: it checks the schema of the Compose specification, and puts variables and anchors in their places. */
 function config(env: Record<string, string> = {}): Record<string, Service> {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-compose-'))
-  try {
-    writeFileSync(join(folder, 'docker-compose.yml'), page('docker-compose.yml'))
-    const { PATH = '', HOME = '' } = process.env
-    const printed = execFileSync('docker-compose', ['--profile', 'evaluation', 'config'], {
-      cwd: folder,
-      env: { PATH, HOME, ...env },
-      encoding: 'utf8',
-    })
-    return parse(printed).services
-  } finally {
-    rmSync(folder, { recursive: true, force: true })
-  }
+  const folder = temporaryFolder()
+  writeFileSync(join(folder, 'docker-compose.yml'), page('docker-compose.yml'))
+  const { PATH = '', HOME = '' } = process.env
+  const printed = execFileSync('docker-compose', ['--profile', 'evaluation', 'config'], {
+    cwd: folder,
+    env: { PATH, HOME, ...env },
+    encoding: 'utf8',
+  })
+  return parse(printed).services
 }
 
 test('Docker Compose takes the file, and what the service is promised is in it', () => {

@@ -1,9 +1,9 @@
 import assert from 'node:assert/strict'
 import { after, test } from 'node:test'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { blocks, page } from './documents.ts'
 import { prepareClone, runShell } from './run-blocks.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const postgres = await startPostgres()
 after(() => postgres.stop())

@@ -2,10 +2,11 @@ import assert from 'node:assert/strict'
 import { copyFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { blocks, page } from './documents.ts'
 import { prepareClone, runShell, runTypeScript } from './run-blocks.ts'
 import { serve } from './serve.ts'
-import { EXAMPLES, temporaryFolder } from './sluice.ts'
+import { EXAMPLES } from './sluice.ts'
 
 const isOfServer = (code: string) => code.includes('postgres://')
 

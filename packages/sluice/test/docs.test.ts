@@ -7,9 +7,10 @@ import * as engine from '@sluice/engine'
 import { REASONS } from '../../engine/src/reject/messages.ts'
 import { REJECT_CODES } from '../../engine/src/reject/reject.ts'
 import { FIELD_TYPES, TRANSFORMS } from '../../engine/src/schema/field.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { createServiceTables } from '../src/jobs/tables.ts'
 import { anchors, links, page, pages, quoted, ROOT, section, tableRows } from './documents.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 
 const { createTables, ERRORS, openDatabase } = engine
 const first = (rows: string[][]) => rows.flatMap((row) => quoted(row[0]!))

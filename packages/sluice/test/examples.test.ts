@@ -2,9 +2,10 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { DAMAGES } from '../src/generate/damage.ts'
 import { generate } from '../src/generate/generate.ts'
-import { EXAMPLES, sluice, temporaryFolder } from './sluice.ts'
+import { EXAMPLES, sluice } from './sluice.ts'
 
 const CUSTOMERS = join(EXAMPLES, 'customers.csv')
 const SCHEMA = join(EXAMPLES, 'customers.schema.json')

@@ -5,9 +5,9 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 
 /** Lines of 100 bytes, 64 KB at a time. */
 const LINE = (i: number) => `${String(i).padStart(9, '0')},${'x'.repeat(89)}\n`

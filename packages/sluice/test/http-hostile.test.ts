@@ -4,9 +4,9 @@ import { connect } from 'node:net'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { gzipSync } from 'node:zlib'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 import { LONG } from './torture.ts'
 
 const folder = temporaryFolder()

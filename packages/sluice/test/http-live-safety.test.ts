@@ -2,10 +2,10 @@ import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { LiveClient } from './live-client.ts'
 import { type Served, serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 import { metadataOf } from './tus-suite.ts'
 
 const [OFFICE, SHOP] = ['key-of-the-office', 'key-of-the-shop']

@@ -7,10 +7,11 @@ import { gzipSync } from 'node:zlib'
 import { openDatabase, type Receipt } from '@sluice/engine'
 
 import { parse } from 'csv-parse/sync'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import type { RejectJson as Reject } from '../src/reject-json.ts'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
-import { EXAMPLES, sluice, temporaryFolder } from './sluice.ts'
+import { EXAMPLES, sluice } from './sluice.ts'
 
 const SCHEMA = JSON.stringify({
   fields: [

@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { after } from 'node:test'
 import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
-import { temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { tusSuite } from './tus-suite.ts'
 
 const database = await startPostgres()

@@ -2,8 +2,9 @@ import assert from 'node:assert/strict'
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { generate } from '../src/generate/generate.ts'
-import { sluice, start, temporaryFolder } from './sluice.ts'
+import { sluice, start } from './sluice.ts'
 import { outcomeOf, sqliteTarget } from './torture.ts'
 
 function sample(rows: number): { cwd: string; args: string[] } {

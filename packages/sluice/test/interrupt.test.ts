@@ -4,8 +4,9 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { describe, test } from 'node:test'
 import { setTimeout } from 'node:timers/promises'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { generate } from '../src/generate/generate.ts'
-import { sluice, start, temporaryFolder } from './sluice.ts'
+import { sluice, start } from './sluice.ts'
 
 /** A load whose input never ends, once its first rows are committed. */
 async function startEndless(cwd: string) {

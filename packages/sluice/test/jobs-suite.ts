@@ -1,14 +1,12 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { Readable } from 'node:stream'
 import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { leaseOwner, openDatabase, type StoredReject } from '@sluice/engine'
 import { Upload as Pieces } from '@tus/server'
 import { pino } from 'pino'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { startService } from '../src/compose.ts'
 import type { JobService } from '../src/jobs/service.ts'
 import { objectKey } from '../src/jobs/sweep.ts'
@@ -131,12 +129,17 @@ export function jobsSuite(place: () => Promise<Place>): void {
     assert.equal(await count(table), 40_000)
   })
 
-  test('an upload that failed is tried again from its object, and one that was begun from its checkpoint', async () => {
+  /** Of 30,000 records in batches of 5,000, the last of which is more than may be refused. */
+  async function failedUpload() {
     const table = tableOf()
     const text = csv(30_000).replace('29999,', 'x,')
     const schema = { fields: [{ name: 'id', type: 'integer' }, { name: 'name' }] } as UploadRequest['options']['schema']
     const request = { options: { table, schema, maxErrors: { rows: 0 }, batchRows: 5_000 } }
-    const failed = await jobs.settled((await stage(text, request)).uploadId)
+    return { table, failed: await jobs.settled((await stage(text, request)).uploadId) }
+  }
+
+  test('an upload that failed is tried again from its object, and one that was begun from its checkpoint', async () => {
+    const { table, failed } = await failedUpload()
     assert.deepEqual([failed.state, failed.job!.rejected], ['failed', 1])
     assert.match(failed.job!.error!, /1 of 30000 records were rejected/)
     assert.notEqual(failed.objectKey, null)
@@ -148,11 +151,7 @@ export function jobsSuite(place: () => Promise<Place>): void {
   })
 
   test('a begun upload whose table is gone fails, and is not tried for ever', async () => {
-    const table = tableOf()
-    const text = csv(30_000).replace('29999,', 'x,')
-    const schema = { fields: [{ name: 'id', type: 'integer' }, { name: 'name' }] } as UploadRequest['options']['schema']
-    const request = { options: { table, schema, maxErrors: { rows: 0 }, batchRows: 5_000 } }
-    const failed = await jobs.settled((await stage(text, request)).uploadId)
+    const { table, failed } = await failedUpload()
     await query(`DROP TABLE ${table}`)
     await jobs.retry(failed.uploadId, null)
     const again = await jobs.settled(failed.uploadId)
@@ -314,27 +313,23 @@ export function jobsSuite(place: () => Promise<Place>): void {
   })
 
   test('what waits in the storage of another server is left to that one', async () => {
-    const folder = mkdtempSync(join(tmpdir(), 'sluice-elsewhere-'))
+    const folder = temporaryFolder()
     const there: ServiceConfig = { ...config, storage: { kind: 'local', folder } }
     const request = { fileName: 'people.csv', options: { table: tableOf() } }
-    try {
-      const receiving = await startService(there, log, false)
-      const { upload } = await receiving.jobs.bodies.stage(NOBODY, bytesOf(csv(3)), async () => request)
-      await receiving[Symbol.asyncDispose]()
-      // It looks for what nobody works on behind each of its own.
-      await jobs.settled((await stage(csv(4))).uploadId)
-      await jobs.settled((await stage(csv(5))).uploadId)
-      assert.equal((await jobs.read(upload.uploadId, null))!.state, 'uploaded')
-      await jobs.cancel(upload.uploadId, null)
-      await assert.rejects(jobs.retry(upload.uploadId, null), { code: 'SLUICE_JOB', message: /another server/ })
-      const own = await startService(there, log)
-      await own.jobs.retry(upload.uploadId, null)
-      const over = await own.jobs.settled(upload.uploadId)
-      assert.deepEqual([over.state, over.job!.inserted], ['completed', 3])
-      await own[Symbol.asyncDispose]()
-    } finally {
-      rmSync(folder, { recursive: true })
-    }
+    const receiving = await startService(there, log, false)
+    const { upload } = await receiving.jobs.bodies.stage(NOBODY, bytesOf(csv(3)), async () => request)
+    await receiving[Symbol.asyncDispose]()
+    // It looks for what nobody works on behind each of its own.
+    await jobs.settled((await stage(csv(4))).uploadId)
+    await jobs.settled((await stage(csv(5))).uploadId)
+    assert.equal((await jobs.read(upload.uploadId, null))!.state, 'uploaded')
+    await jobs.cancel(upload.uploadId, null)
+    await assert.rejects(jobs.retry(upload.uploadId, null), { code: 'SLUICE_JOB', message: /another server/ })
+    const own = await startService(there, log)
+    await own.jobs.retry(upload.uploadId, null)
+    const over = await own.jobs.settled(upload.uploadId)
+    assert.deepEqual([over.state, over.job!.inserted], ['completed', 3])
+    await own[Symbol.asyncDispose]()
   })
 
   test('a status that is over long enough is gone, with the object; the rows stay', async () => {

@@ -1,6 +1,6 @@
 import { join } from 'node:path'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { jobsSuite } from './jobs-suite.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const folder = temporaryFolder()
 

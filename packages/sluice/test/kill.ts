@@ -7,8 +7,9 @@ import { pipeline } from 'node:stream/promises'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Random } from '../../engine/test/support/random.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { generate } from '../src/generate/generate.ts'
-import { sluice, start, temporaryFolder } from './sluice.ts'
+import { sluice, start } from './sluice.ts'
 import { LONG, outcomeOf, SEED, type Target } from './torture.ts'
 
 const ROWS = LONG ? 1_000_000 : 12_000

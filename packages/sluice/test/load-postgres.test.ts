@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { after, before, test } from 'node:test'
 import { parse } from 'csv-parse/sync'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
-import { EXAMPLES, sluice, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { EXAMPLES, sluice } from './sluice.ts'
 
 let server: Awaited<ReturnType<typeof startPostgres>>
 before(async () => {

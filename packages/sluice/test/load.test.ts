@@ -4,7 +4,8 @@ import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
 import { parse } from 'csv-parse/sync'
-import { sluice, start, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { sluice, start } from './sluice.ts'
 
 const PEOPLE = 'id,name,tenant\n1,Anna,a\n2,"Zoë, the second",a\nx,Bob,a\n4,Eve\n'
 

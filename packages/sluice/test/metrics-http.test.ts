@@ -3,11 +3,11 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { after, test } from 'node:test'
 import { Registry } from 'prom-client'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { listenForMetrics } from '../src/telemetry/listener.ts'
 import { Api } from './api.ts'
 import { page, quoted, section, tableRows } from './documents.ts'
 import { serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const server = await serve(temporaryFolder())
 const api = new Api(server)

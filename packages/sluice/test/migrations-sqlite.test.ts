@@ -1,5 +1,5 @@
 import { join } from 'node:path'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { testMigrations } from './migrations-suite.ts'
-import { temporaryFolder } from './sluice.ts'
 
 await testMigrations(`sqlite:${join(temporaryFolder(), 'test.db')}`)

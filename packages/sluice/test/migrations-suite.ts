@@ -3,8 +3,8 @@ import { globSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { after, beforeEach, describe, test } from 'node:test'
 import { createTables, type Database, JobStore, load, openDatabase, type SluiceError } from '@sluice/engine'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { createServiceTables } from '../src/jobs/tables.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const SHAPES = join(import.meta.dirname, 'shapes')
 const OWN = [

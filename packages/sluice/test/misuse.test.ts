@@ -2,7 +2,8 @@ import assert from 'node:assert/strict'
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, test } from 'node:test'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { sluice } from './sluice.ts'
 
 const folder = temporaryFolder()
 writeFileSync(join(folder, 'a.csv'), 'id,name\n1,x\n')

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { printable } from '../src/cli/plain-text.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 
 test('nothing that came from outside commands the terminal', async () => {
   assert.equal(printable('a\u001b[2Jb\u009bc\u0007\td\ne'), 'a\\u001b[2Jb\\u009bc\\u0007\\u0009d\ne')

@@ -1,11 +1,9 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 import { freePort } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 
 export interface RedisServer extends AsyncDisposable {
   url: string
@@ -20,7 +18,7 @@ export interface RedisServer extends AsyncDisposable {
  */
 export async function startRedis(settings: string[] = [], port?: number): Promise<RedisServer> {
   const chosen = port ?? (await freePort())
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-redis-'))
+  const folder = temporaryFolder()
   const script = 'redis-server "$@" >/dev/null & server=$!; read _; kill $server; wait $server'
   const options = ['--port', String(chosen), '--bind', '127.0.0.1', '--save', '', '--dir', folder, ...settings]
   const watched = spawn('sh', ['-c', script, 'sh', ...options], { stdio: ['pipe', 'ignore', 'inherit'] })
@@ -45,7 +43,6 @@ export async function startRedis(settings: string[] = [], port?: number): Promis
       const ended = once(watched, 'exit')
       watched.stdin.end()
       await Promise.race([ended, delay(5_000)])
-      rmSync(folder, { recursive: true, force: true })
     },
   }
 }

@@ -7,7 +7,8 @@ import { basename, join } from 'node:path'
 import { test } from 'node:test'
 import { type Database, load, openDatabase, type Receipt } from '@sluice/engine'
 import { parse } from 'csv-parse/sync'
-import { BIN, sluice, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { BIN, sluice } from './sluice.ts'
 
 type Files = Record<string, string | Buffer>
 

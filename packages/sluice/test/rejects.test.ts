@@ -3,8 +3,9 @@ import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { rejectsSuite } from './rejects-suite.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 
 rejectsSuite(async (folder) => `sqlite:${join(folder, 'a.db')}`)
 

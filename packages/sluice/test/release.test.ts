@@ -3,8 +3,8 @@ import { spawnSync } from 'node:child_process'
 import { cpSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { ROOT } from './documents.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const FILES = [
   'CHANGELOG.md',

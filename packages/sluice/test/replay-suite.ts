@@ -6,7 +6,8 @@ import { join } from 'node:path'
 import { test } from 'node:test'
 import { type Database, JobStore, openDatabase } from '@sluice/engine'
 import { parse } from 'csv-parse/sync'
-import { BIN, sluice, temporaryFolder } from './sluice.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
+import { BIN, sluice } from './sluice.ts'
 
 const SCHEMA = {
   fields: [

@@ -6,8 +6,9 @@ import { pipeline } from 'node:stream/promises'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { generate } from '../src/generate/generate.ts'
-import { sluice, start, temporaryFolder } from './sluice.ts'
+import { sluice, start } from './sluice.ts'
 import { LONG, postgresTarget, SEED, sqliteTarget, type Target } from './torture.ts'
 
 /** The long form is a file of 1 GB. */

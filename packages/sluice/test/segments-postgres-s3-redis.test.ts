@@ -5,12 +5,13 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { CreateBucketCommand, ListMultipartUploadsCommand, ListObjectsV2Command, S3Client } from '@aws-sdk/client-s3'
 import { load, openDatabase } from '@sluice/engine'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { generate } from '../src/generate/generate.ts'
 import { customerSchemaText } from '../src/generate/schema.ts'
 import { Api } from './api.ts'
 import { startRedis } from './redis.ts'
 import { serve } from './serve.ts'
-import { start, temporaryFolder } from './sluice.ts'
+import { start } from './sluice.ts'
 
 const postgres = await startPostgres()
 const redis = await startRedis()

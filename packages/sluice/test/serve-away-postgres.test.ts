@@ -3,9 +3,9 @@ import { after, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '@sluice/engine'
 import { startServer } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const ROWS = 40_000
 /** Every thousandth record has a cell too few. */

@@ -4,9 +4,9 @@ import { request } from 'node:http'
 import { describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '@sluice/engine'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 
 const ROWS = 60_000
 /** Several batches; every thousandth record has a cell too few. */

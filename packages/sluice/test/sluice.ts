@@ -1,8 +1,5 @@
 import { type ChildProcessWithoutNullStreams, spawn } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after } from 'node:test'
 
 export const BIN = join(import.meta.dirname, '../bin/sluice.js')
 export const EXAMPLES = join(import.meta.dirname, '../../../examples')
@@ -57,11 +54,4 @@ export function start(
     child.on('close', (code, signal) => resolve({ code, signal, ...output }))
   })
   return { child, ended }
-}
-
-/** A folder of the test file, removed after it. */
-export function temporaryFolder(): string {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-test-'))
-  after(() => rmSync(folder, { recursive: true, force: true }))
-  return folder
 }

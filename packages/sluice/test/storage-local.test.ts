@@ -3,8 +3,8 @@ import { globSync } from 'node:fs'
 import { mkdir, truncate, utimes, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { openLocalStorage } from '../src/storage/local.ts'
-import { temporaryFolder } from './sluice.ts'
 import { pattern, storageSuite } from './storage-suite.ts'
 
 async function open() {

@@ -11,9 +11,10 @@ import {
   S3Client,
 } from '@aws-sdk/client-s3'
 import { load } from '@sluice/engine'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { deleteObject } from '../src/jobs/run-job.ts'
 import { openS3Storage } from '../src/storage/s3.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 import { pattern, storageSuite } from './storage-suite.ts'
 import { CuttingProxy } from './support/cutting-proxy.ts'
 

@@ -4,9 +4,9 @@ import { after, before, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { type Database, openDatabase } from '@sluice/engine'
 import { Upload } from 'tus-js-client'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { type Served, serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 import { CuttingProxy } from './support/cutting-proxy.ts'
 
 const ROWS = 120_000

@@ -1,12 +1,11 @@
 import assert from 'node:assert/strict'
 import { randomUUID } from 'node:crypto'
-import { mkdtempSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { after, test } from 'node:test'
+import { test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pino } from 'pino'
 import { Webhook } from 'standardwebhooks'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { type Service, startService } from '../src/compose.ts'
 import type { JobService } from '../src/jobs/service.ts'
 import type { ServiceConfig } from '../src/service-config.ts'
@@ -14,8 +13,7 @@ import { AddressGuard } from '../src/webhook/address-guard.ts'
 import { deliver } from '../src/webhook/deliver.ts'
 import { receive } from './receiver.ts'
 
-const folder = mkdtempSync(join(tmpdir(), 'sluice-webhook-'))
-after(() => rmSync(folder, { recursive: true }))
+const folder = temporaryFolder()
 const log = pino({ level: 'silent' })
 const secret = (byte: number) => `whsec_${Buffer.alloc(24, byte).toString('base64')}`
 const [NEW, OLD] = [secret(1), secret(2)]

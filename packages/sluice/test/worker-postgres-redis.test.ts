@@ -4,11 +4,11 @@ import { setTimeout as delay } from 'node:timers/promises'
 import { openDatabase } from '@sluice/engine'
 import { Redis } from 'ioredis'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { Api } from './api.ts'
 import { receive } from './receiver.ts'
 import { startRedis } from './redis.ts'
 import { serve } from './serve.ts'
-import { temporaryFolder } from './sluice.ts'
 import { type StartedWorker, startWorker } from './worker.ts'
 
 const postgres = await startPostgres()

@@ -1,7 +1,8 @@
 import assert from 'node:assert/strict'
 import { test } from 'node:test'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { startRedis } from './redis.ts'
-import { sluice, temporaryFolder } from './sluice.ts'
+import { sluice } from './sluice.ts'
 
 const cwd = temporaryFolder()
 

@@ -1,8 +1,8 @@
 import { after, test } from 'node:test'
 import pg from 'pg'
 import { startPostgres } from '../../engine/test/support/postgres.ts'
+import { temporaryFolder } from '../../engine/test/support/temporary-folder.ts'
 import { serve } from '../../sluice/test/serve.ts'
-import { temporaryFolder } from '../../sluice/test/sluice.ts'
 import { openBrowser, reached, sample, visit } from './browser.ts'
 import { holdToProgress } from './progress-law.ts'
 
