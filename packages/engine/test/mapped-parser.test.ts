@@ -183,6 +183,28 @@ describe('a function that changes rows', () => {
       ],
     )
   })
+
+  test('wherever the buffer ends at an endless record, the next one is on the line behind it', () => {
+    // What may wait before a record is endless; the last of it may be its line end, or half of that.
+    const most = 1000 + 256 * 1024
+    for (const lineEnd of ['\r', '\r\n', '\n']) {
+      for (let length = most - 2; length <= most + 1; length++) {
+        const text = ['1,a', `2,${'x'.repeat(length - 2)}`, `3`, '4,d', ''].join(lineEnd)
+        const dialect = { lineEnd: 'any' as const }
+        const { rows, rejects } = run({ text, map: same, dialect, pieces: [1], maxRecordBytes: 1000 })
+        assert.deepEqual(rows, ['1\ta', '4\td'])
+        const places = rejects.map(({ record, line, rawLength }) => [record, line, rawLength])
+        assert.deepEqual(
+          places,
+          [
+            [2, 2, length],
+            [3, 3, 1],
+          ],
+          `${length} bytes and ${JSON.stringify(lineEnd)}`,
+        )
+      }
+    }
+  })
 })
 
 describe('a function that is wrong', () => {
