@@ -29,9 +29,9 @@ after(async () => {
   await database.close()
 })
 
-async function staged(text: string): Promise<string> {
+async function staged(text: string, table?: string): Promise<string> {
   const uploadId = randomUUID()
-  const request = { fileName: 'people.csv', options: { table: `t${uploadId.slice(0, 8)}` } }
+  const request = { fileName: 'people.csv', options: { table: table ?? `t${uploadId.slice(0, 8)}` } }
   const what = { fileName: '', objectKey: objectKey(uploadId), request: null, receiver: leaseOwner() }
   await work.uploads.create(uploadId, 'staged', { owner: null }, what)
   async function* body() {
@@ -78,6 +78,19 @@ test('the code of what a load failed with is kept', async () => {
   await work.storage.delete(objectKey(uploadId))
   await run(uploadId)
   assert.equal((await work.uploads.read(uploadId))!.errorCode, 'SLUICE_SOURCE_NOT_FOUND')
+})
+
+test('the same content waits for the one that came first, and nothing happens to it until that is over', async () => {
+  const text = 'id\n1\n2\n'
+  const [first, second] = [await staged(text, 'twins'), await staged(text, 'twins')]
+  const stateOf = async (uploadId: string) => (await work.uploads.read(uploadId))!.state
+  // Who is asked for the later one first, leaves it: it says so, that nobody asks again at once.
+  assert.deepEqual([await run(second), await stateOf(second)], [false, 'uploaded'])
+  assert.deepEqual([await run(first), await stateOf(first)], [true, 'completed'])
+  assert.deepEqual([await run(second), await stateOf(second)], [true, 'completed'])
+  assert.equal((await work.uploads.read(second))!.sameAs, first)
+  const [{ rows } = assert.fail()] = await database.query<{ rows: number }>('SELECT count(*) AS rows FROM twins')
+  assert.equal(Number(rows), 2)
 })
 
 test('lanes are given in turn, and not to who has gone away', async () => {
