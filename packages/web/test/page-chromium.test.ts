@@ -263,6 +263,28 @@ test('an upload that the server refuses half-way says why', async () => {
   await served.stop()
 })
 
+test('a server that cannot answer for a while is asked again', async () => {
+  const served = await serve(temporaryFolder())
+  const body = new FormData()
+  body.append('table', 'people')
+  body.append('file', new Blob(['id\n1\n2\n']), 'people.csv')
+  const sent = await fetch(`${served.url}/upload?mode=direct`, { method: 'POST', body })
+  const { uploadId } = (await sent.json()) as { uploadId: string }
+  const { page } = await visit(browser, served.url)
+  const refusals = [429, 503, 500]
+  await page.route('**/status', (route) => {
+    const status = refusals.shift()
+    if (status === undefined) return route.continue()
+    const document = { type: 'about:blank', title: 'later', status, detail: `not now: ${status}` }
+    return route.fulfill({ status, contentType: 'application/problem+json', body: JSON.stringify(document) })
+  })
+  await page.goto(`${served.url}/#/imports/${uploadId}`)
+  await page.getByText('not now: 503').waitFor()
+  await page.getByText('The account balances').waitFor()
+  assert.deepEqual(refusals, [])
+  await served.stop()
+})
+
 test('with keys the page is open, and asks for one before it shows anything', async () => {
   const served = await serve(temporaryFolder(), { SLUICE_API_KEYS: 'right-key-1234', HOST: '127.0.0.1' })
   const { page } = await visit(browser, `${served.url}/#/imports`)

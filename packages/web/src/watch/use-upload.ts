@@ -21,10 +21,15 @@ export interface Watched {
   refresh: () => void
 }
 
+interface State extends Omit<Watched, 'refresh'> {
+  /** What the next rate is taken from: seconds since the page was opened, and records. */
+  since: { uploadId: string; time: number; rows: number } | undefined
+}
+
 /** An upload, as its server tells of it; looked at until it is over. */
 export function useUpload(uploadId: string): Watched {
   const [round, setRound] = useState(0)
-  const [watched, setWatched] = useState<Omit<Watched, 'refresh'>>(NOTHING)
+  const [{ since: _, ...watched }, setWatched] = useState<State>(NOTHING)
 
   // biome-ignore lint/correctness/useExhaustiveDependencies: another round looks again
   useEffect(() => {
@@ -65,7 +70,8 @@ export function useUpload(uploadId: string): Watched {
   return { ...watched, refresh: () => setRound((n) => n + 1) }
 }
 
-const NOTHING: Omit<Watched, 'refresh'> = {
+const NOTHING: State = {
+  since: undefined,
   status: undefined,
   error: undefined,
   speed: { at: [], rate: [] },
@@ -86,21 +92,19 @@ function noted({ log }: Pick<Watched, 'log'>, event: Event | undefined): LogEntr
   return log.at(-1)?.text === text ? log : [...log, { at: Date.now(), text }]
 }
 
-let lastLook = { uploadId: '', time: 0, rows: 0 }
-
-function next(old: Omit<Watched, 'refresh'>, status: Status): Omit<Watched, 'refresh'> {
+function next(old: State, status: Status): State {
+  const { uploadId, rowsProcessed: rows } = status
   const time = performance.now() / 1000
   let { speed, log } = old
   if (old.error) log = noted({ log }, 'online')
   if (old.status?.status !== status.status && status.status !== 'receiving' && status.status !== 'uploaded')
     log = noted({ log }, status.status)
-  if (lastLook.uploadId !== status.uploadId) lastLook = { uploadId: status.uploadId, time, rows: status.rowsProcessed }
-  const moved = status.rowsProcessed - lastLook.rows
+  let since = old.since?.uploadId === uploadId ? old.since : { uploadId, time, rows }
+  const moved = rows - since.rows
   // Batches come in steps; over less than a second their rate would jump.
-  if (status.status !== 'receiving' && moved >= 0 && time - lastLook.time >= (speed.at.length === 0 ? 0.2 : 0.8)) {
-    const rate = moved / (time - lastLook.time)
-    lastLook = { uploadId: status.uploadId, time, rows: status.rowsProcessed }
-    speed = { at: [...speed.at, time], rate: [...speed.rate, rate] }
+  if (status.status !== 'receiving' && moved >= 0 && time - since.time >= (speed.at.length === 0 ? 0.2 : 0.8)) {
+    speed = { at: [...speed.at, time], rate: [...speed.rate, moved / (time - since.time)] }
+    since = { uploadId, time, rows }
   }
-  return { ...old, status, error: undefined, speed, log }
+  return { since, status, error: undefined, speed, eta: old.eta, log }
 }
