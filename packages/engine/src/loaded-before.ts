@@ -5,8 +5,8 @@ import type { LoadOptions } from './options.ts'
 import type { Receipt } from './receipt.ts'
 import type { Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
+import { quotedTable } from './table-name.ts'
 import type { Database, TableName } from './write/database.ts'
-import { quoteTable } from './write/staging.ts'
 
 /** SHA-256 of the whole content of a job: of its one source, or of the list of those of several. Undefined for what can be read once only. */
 export async function contentOf(sources: Source[]): Promise<string | undefined> {
@@ -37,7 +37,7 @@ export async function loadedBefore(
   const sha256 = await contentOf(sources)
   const same = alike.find((job) => job.sha256 === sha256)
   if (!same || same.inserted + same.updated === 0) return same
-  const [row] = await database.query(`SELECT 1 AS one FROM ${quoteTable(table)} LIMIT 1`)
+  const [row] = await database.query(`SELECT 1 AS one FROM ${quotedTable(table)} LIMIT 1`)
   return row && same
 }
 

@@ -17,6 +17,7 @@ import { parseTableSchema } from './schema/table-schema.ts'
 import { segmentsOf } from './segments.ts'
 import { askedOf, canonical, differences, hashOf, isStaged, type Settings } from './settings.ts'
 import type { Source } from './source/source.ts'
+import { fullName } from './table-name.ts'
 import { rejectTableName, targetName } from './target.ts'
 import { claimOf } from './under-lease.ts'
 import type { Database, TableName, TargetTable } from './write/database.ts'
@@ -49,7 +50,7 @@ export async function prepareJob(
 ): Promise<PreparedJob | { loadedBy: Job }> {
   refuseContradictions(options)
   const table = targetName(options.table, options.sourceName ?? sources[0]!.name)
-  const target = table.schema === null ? table.table : `${table.schema}.${table.table}`
+  const target = fullName(table)
   const store = new JobStore(database)
   const place = {
     database,

@@ -17,6 +17,7 @@ import { COMPOSED, composer } from './replay-record.ts'
 import type { Program } from './schema/program.ts'
 import { isStaged, type Settings } from './settings.ts'
 import { openSources } from './source/open.ts'
+import { tableNamed } from './table-name.ts'
 import type { Database, LoadPlan, Outcome, Replay } from './write/database.ts'
 import { openDatabase, refuseMissingFile } from './write/open.ts'
 import { retry } from './write/retry.ts'
@@ -159,8 +160,7 @@ async function prepareReplay(
   job: Job,
 ): Promise<ReplayPage> {
   const settings = job.settings as Settings
-  const dot = job.targetTable.indexOf('.')
-  const table = { schema: dot === -1 ? null : job.targetTable.slice(0, dot), table: job.targetTable.slice(dot + 1) }
+  const table = tableNamed(job.targetTable)
   const target = await database.describe(table)
   if (!target) throw new SluiceError('SLUICE_JOB', `The table ${job.targetTable} of job ${job.jobId} is gone`)
   const files = (await store.checkpoints(job.jobId)).map(({ source }) => basename(source))

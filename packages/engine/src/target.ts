@@ -1,6 +1,7 @@
 import { REJECT_TABLE } from './checkpoint/reject-table.ts'
 import { SluiceError } from './errors.ts'
 import { tableNameFor } from './schema/table-name.ts'
+import { tableNamed } from './table-name.ts'
 import type { TableName } from './write/database.ts'
 import { STAGING_PREFIX } from './write/staging.ts'
 
@@ -46,11 +47,11 @@ export function targetName(table: string | undefined, sourceName: string): Table
 }
 
 function parseName(text: string, flag: string): TableName {
-  const dot = text.indexOf('.')
-  if (text === '' || dot === 0 || dot === text.length - 1) {
+  const name = tableNamed(text)
+  if (name.schema === '' || name.table === '') {
     throw new SluiceError('SLUICE_USAGE', `"${text}" is no table name; give ${flag} T or ${flag} schema.T`)
   }
-  return dot === -1 ? { schema: null, table: text } : { schema: text.slice(0, dot), table: text.slice(dot + 1) }
+  return name
 }
 
 function isOwn(name: string): boolean {

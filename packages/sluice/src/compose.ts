@@ -1,3 +1,7 @@
+/**
+ * The only file that names a concrete storage or queue. Each is imported when it is chosen, so that nothing is loaded, and nothing
+ * need be installed, that is not configured.
+ */
 import { openDatabase } from '@sluice/engine'
 import type { DataStore } from '@tus/server'
 import type { Logger } from 'pino'
@@ -9,11 +13,6 @@ import type { ServiceConfig, StoragePlace } from './service-config.ts'
 import type { ObjectStorage } from './storage/storage.ts'
 import { AddressGuard } from './webhook/address-guard.ts'
 import { Courier } from './webhook/courier.ts'
-
-/**
- * The only file that names a concrete storage or queue. Each is imported when it is chosen, so that nothing is loaded, and nothing
- * need be installed, that is not configured.
- */
 
 /** @throws SluiceError SLUICE_STORAGE */
 async function openStorage(place: StoragePlace, largestBytes?: number): Promise<ObjectStorage> {

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto'
 import { SluiceError } from '../errors.ts'
+import { quotedTable, tableNamed } from '../table-name.ts'
 import type { Database, Statement, TableName } from '../write/database.ts'
 import { ADVISORY_LOCK } from './migrate.ts'
 import { rejectColumnsFor } from './tables.ts'
@@ -16,8 +17,7 @@ export const REJECT_TABLE = 'failed_imports'
  */
 export function rejectTableSql(name: string | null | undefined): string {
   if (name == null) return REJECT_TABLE
-  const dot = name.indexOf('.')
-  return quoteTable({ schema: dot === -1 ? null : name.slice(0, dot), table: name.slice(dot + 1) })
+  return quotedTable(tableNamed(name))
 }
 
 /**
@@ -28,7 +28,7 @@ export function rejectTableSql(name: string | null | undefined): string {
  */
 export async function createRejectTable(database: Database, table: TableName): Promise<void> {
   if (await database.describe(table)) return refuseOtherShape(database, table)
-  const name = quoteTable(table)
+  const name = quotedTable(table)
   // A name of one length: PostgreSQL cuts those of more than 63 bytes, and two cut ones may be the same.
   const index = `sluice_rejects_${createHash('sha256').update(name).digest('hex').slice(0, 16)}`
   const statements: Statement[] = [
@@ -56,13 +56,4 @@ async function refuseOtherShape(database: Database, table: TableName): Promise<v
     `The table ${table.table} cannot hold rejects: it exists, and its column ${wrong.name} is missing or not of type ` +
       `${wrong.declared}. Name a table that does not exist yet, or one of rejects`,
   )
-}
-
-function quoteTable({ schema, table }: TableName): string {
-  return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`
-}
-
-/** As both databases take names. */
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

@@ -1,3 +1,4 @@
+import { quoted } from '../table-name.ts'
 import type { Conflict } from '../write/database.ts'
 import { isByContent, renewedColumn } from './layout.ts'
 import type { PlanRequest } from './plan.ts'
@@ -31,7 +32,7 @@ export function conflictOf(
   else if (missing.length > 0)
     problems.push(`rows are told apart by the key ${showAll(columns)}, and the source has no ${showAll(missing)}`)
   else if (target && !isLate && !target.uniqueKeys.some((names) => sameNames(names, columns))) {
-    const list = columns.map((name) => `"${name.replaceAll('"', '""')}"`).join(', ')
+    const list = columns.map(quoted).join(', ')
     const advice = `create one first: CREATE UNIQUE INDEX ON … (${list})`
     problems.push(
       `rows are told apart by ${showAll(columns)}, and the table has no unique index on exactly that; ${advice}`,

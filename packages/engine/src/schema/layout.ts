@@ -66,7 +66,7 @@ export function layoutSlots(
   if (job !== undefined) {
     const column = find('job_id')[0]
     if (!target || column?.type.kind === 'uuid' || column?.type.kind === 'text')
-      add('job_id', 'uuid' as Field['type'], { constant: job }, JOB)
+      add('job_id', 'uuid', { constant: job }, JOB)
   }
   if (filled.has(CONTENT_HASH)) problems.push(`${show(CONTENT_HASH)} is made by sluice; leave that column out (--skip)`)
   else if (!add(CONTENT_HASH, 'string', { hashOf: hashed }, 'the content'))

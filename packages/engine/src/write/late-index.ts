@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto'
 import { failpoint } from '../failpoint.ts'
+import { quotedTable } from '../table-name.ts'
 import type { Database, Statement, TableName, TargetTable } from './database.ts'
-import { quoteTable } from './staging.ts'
+import { TWINS } from './numbering.ts'
 
-/** Rows of which the table has an equal one, the first of them and those behind it; it lives for one transaction. */
-const TWINS = 'sluice_twins'
 const RENEWED = 'updated_at'
 
 /**
@@ -56,12 +55,12 @@ export class LateIndex {
   /** Nobody else may bring rows in; SQLite has one writer anyway. */
   #locking(): Statement[] {
     if (this.#database.kind === 'sqlite') return []
-    return [{ text: `LOCK TABLE ${quoteTable(this.#table)} IN SHARE ROW EXCLUSIVE MODE` }]
+    return [{ text: `LOCK TABLE ${quotedTable(this.#table)} IN SHARE ROW EXCLUSIVE MODE` }]
   }
 
   #building(candidates: string[] | undefined): Statement[] {
     const { kind, now } = this.#database
-    const table = quoteTable(this.#table)
+    const table = quotedTable(this.#table)
     const column = `"${this.#column}"`
     const place = kind === 'postgres' ? 'ctid' : 'rowid'
     const listed = kind === 'postgres' ? 'json_array_elements_text(CAST($1 AS json)) AS value' : 'json_each($1)'

@@ -1,11 +1,12 @@
 import { randomBytes } from 'node:crypto'
+import { quoted } from '../table-name.ts'
 import type { Conflict, Statement } from './database.ts'
 
 /** Of what stands before the content's hash as long as a row waits. */
 const PLACE_DIGITS = 32
 
 /** Rows that wait and have an equal one before them, with their numbers; it lives for one transaction. */
-const TWINS = 'sluice_twins'
+export const TWINS = 'sluice_twins'
 
 /**
  * Equal rows of one load, told apart by their numbers: the content of the first one is told by its hash, that of the n-th by `hash:n`. So a
@@ -60,8 +61,4 @@ export class Numbering {
   get clearing(): Statement {
     return { text: `DROP TABLE ${TWINS}` }
   }
-}
-
-function quoted(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
 }

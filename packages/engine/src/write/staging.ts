@@ -1,5 +1,6 @@
 import { SluiceError } from '../errors.ts'
 import { failpoint } from '../failpoint.ts'
+import { quoted, quotedTable } from '../table-name.ts'
 import type { Conflict, Database, StagedFor, Statement, TableName, TargetTable } from './database.ts'
 import { Numbering } from './numbering.ts'
 import { numberingStatements as numberInPostgres } from './postgres/numbering.ts'
@@ -77,7 +78,7 @@ export class Staging {
   /** What is missing is better told now than when all rows are staged. */
   async #checkRights(): Promise<void> {
     if (this.#mode === 'append' || this.#database.kind === 'sqlite') return
-    const target = quoteTable(this.stagedFor.table)
+    const target = quotedTable(this.stagedFor.table)
     const [row] = await this.#database.query(`SELECT has_table_privilege($1, 'DELETE') AS granted`, [target])
     if (row?.granted) return
     throw new SluiceError(
@@ -98,7 +99,7 @@ export class Staging {
    */
   async publish(jobId: string, completing: Statement[]): Promise<void> {
     const database = this.#database
-    const [from, to] = [quoteTable(this.table), quoteTable(this.stagedFor.table)]
+    const [from, to] = [quotedTable(this.table), quotedTable(this.stagedFor.table)]
     const statements: Statement[] = [
       // First of all, because it keeps everyone else from taking the job over while this lasts.
       ...completing,
@@ -149,11 +150,11 @@ export class Staging {
     const target = this.stagedFor.table
     const found: string[] = []
     for (const key of keysAmong(this.stagedFor, [...this.#columns])) {
-      const equal = key.map((column) => `t.${quote(column)} = s.${quote(column)}`).join(' AND ')
-      const values = key.map((column, i) => `CAST(s.${quote(column)} AS text) AS c${i}`).join(', ')
+      const equal = key.map((column) => `t.${quoted(column)} = s.${quoted(column)}`).join(' AND ')
+      const values = key.map((column, i) => `CAST(s.${quoted(column)} AS text) AS c${i}`).join(', ')
       const rows = await this.#database.query(
-        `SELECT count(*) OVER () AS rows, ${values} FROM ${quoteTable(this.table)} s
-           WHERE EXISTS (SELECT 1 FROM ${quoteTable(target)} t WHERE ${equal}) LIMIT 3`,
+        `SELECT count(*) OVER () AS rows, ${values} FROM ${quotedTable(this.table)} s
+           WHERE EXISTS (SELECT 1 FROM ${quotedTable(target)} t WHERE ${equal}) LIMIT 3`,
       )
       if (rows.length === 0) continue
       const shown = rows.map((row) => key.map((_, i) => show(String(row[`c${i}`]))).join(', '))
@@ -168,7 +169,7 @@ export class Staging {
 }
 
 export async function dropStaging(database: Database, target: TableName, jobId: string): Promise<void> {
-  await database.query(`DROP TABLE IF EXISTS ${quoteTable(stagingName(target, jobId))}`)
+  await database.query(`DROP TABLE IF EXISTS ${quotedTable(stagingName(target, jobId))}`)
 }
 
 /**
@@ -194,7 +195,7 @@ export async function dropOrphans(database: Database, remove: () => Promise<void
   if (orphans.length === 0) return
   const alive = await namesFor(`WHERE status NOT IN ('COMPLETED', 'CANCELLED')`)
   for (const orphan of orphans) {
-    if (!alive.has(orphan.table)) await database.query(`DROP TABLE IF EXISTS ${quoteTable(orphan)}`)
+    if (!alive.has(orphan.table)) await database.query(`DROP TABLE IF EXISTS ${quotedTable(orphan)}`)
   }
 }
 
@@ -202,13 +203,4 @@ const VALUE_SHOWN = 40
 
 function show(value: string): string {
   return JSON.stringify(value.length > VALUE_SHOWN ? `${value.slice(0, VALUE_SHOWN).toWellFormed()}…` : value)
-}
-
-/** As both databases take names. */
-function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
-export function quoteTable({ schema, table }: TableName): string {
-  return schema === null ? quote(table) : `${quote(schema)}.${quote(table)}`
 }

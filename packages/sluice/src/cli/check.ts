@@ -10,11 +10,12 @@ import {
 } from '@sluice/engine'
 import { type Command, Option } from 'commander'
 import type { Config } from '../config.ts'
+import { definedOf } from '../given.ts'
 import { reportText } from './check-text.ts'
 import { toFailure, usageError } from './failure.ts'
 import { exitCodeOf, listenForInterrupt } from './interrupt.ts'
 import { textReporter } from './reporter.ts'
-import { addSourceFlags, definedOf, type SourceFlags, sourceOptions } from './source-flags.ts'
+import { addSourceFlags, type SourceFlags, sourceOptions } from './source-flags.ts'
 import * as read from './values.ts'
 
 interface CheckFlags extends SourceFlags {

@@ -8,28 +8,28 @@ const BAR_MAX = 30
 
 /** One line on a terminal that is painted over again and again. */
 export class ProgressBar {
-  private readonly terminal: Pick<NodeJS.WriteStream, 'write' | 'columns'>
-  private paintedAt = Number.NEGATIVE_INFINITY
-  private visible = false
+  readonly #terminal: Pick<NodeJS.WriteStream, 'write' | 'columns'>
+  #paintedAt = Number.NEGATIVE_INFINITY
+  #visible = false
 
   constructor(terminal: Pick<NodeJS.WriteStream, 'write' | 'columns'>) {
-    this.terminal = terminal
+    this.#terminal = terminal
   }
 
   update(progress: Progress): void {
     const now = performance.now()
-    if (now - this.paintedAt < REPAINT) return
-    this.paintedAt = now
-    this.visible = true
+    if (now - this.#paintedAt < REPAINT) return
+    this.#paintedAt = now
+    this.#visible = true
     // One column stays free: in the last one some terminals begin a new line.
-    this.terminal.write(`\r${progressLine(progress, (this.terminal.columns || 80) - 1)}\x1b[K`)
+    this.#terminal.write(`\r${progressLine(progress, (this.#terminal.columns || 80) - 1)}\x1b[K`)
   }
 
   clear(): void {
-    if (!this.visible) return
-    this.visible = false
-    this.paintedAt = Number.NEGATIVE_INFINITY
-    this.terminal.write('\r\x1b[K')
+    if (!this.#visible) return
+    this.#visible = false
+    this.#paintedAt = Number.NEGATIVE_INFINITY
+    this.#terminal.write('\r\x1b[K')
   }
 }
 

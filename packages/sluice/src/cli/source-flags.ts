@@ -1,26 +1,16 @@
-import type { Dialect, LoadOptions } from '@sluice/engine'
+import type { LoadOptions } from '@sluice/engine'
 import { type Command, Option } from 'commander'
 import type { Config } from '../config.ts'
+import { definedOf, dialectOf, type GivenDialect } from '../given.ts'
 import { readProfile, readSchema } from '../profile.ts'
 import { usageError } from './failure.ts'
 import { openSources } from './sources.ts'
 import * as read from './values.ts'
 
 /** The flags that say how a source is read and what it means, as commander gives them; what is not given is undefined. */
-export interface SourceFlags {
+export interface SourceFlags extends GivenDialect {
   schema?: string
   profile?: string
-  format?: 'csv' | 'tsv' | 'json' | 'ndjson'
-  jsonPath?: string
-  delimiter?: string
-  quote?: string
-  escape?: string
-  comment?: string
-  trailingDelimiter?: true
-  skipLines?: number
-  header?: boolean
-  null?: string[]
-  encoding?: string
   maxDecodedBytes?: number
   maxRecordBytes?: number
   limit?: number
@@ -140,26 +130,4 @@ function refuseContradictions(flags: SourceFlags): void {
   if (twice !== undefined) throw usageError(`--map sends two headers to the column "${twice}"`)
   const both = targets.find((column) => flags.set?.has(column))
   if (both !== undefined) throw usageError(`The column "${both}" cannot be both filled by --map and by --set`)
-}
-
-function dialectOf(flags: SourceFlags): Partial<Dialect> {
-  const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined } as const
-  const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
-  return definedOf({
-    encoding: flags.encoding,
-    delimiter: flags.delimiter ?? (flags.format && byFormat[flags.format]),
-    format: flags.format && formats[flags.format],
-    jsonPath: flags.jsonPath,
-    quote: flags.quote === '' ? null : flags.quote,
-    escape: flags.escape === '' ? null : flags.escape,
-    trailingDelimiter: flags.trailingDelimiter,
-    skipLines: flags.skipLines,
-    comment: flags.comment === '' ? null : flags.comment,
-    header: flags.header,
-    nullWords: flags.null,
-  })
-}
-
-export function definedOf<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
 }

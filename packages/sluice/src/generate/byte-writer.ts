@@ -8,7 +8,7 @@ const HEX = Buffer.from('0123456789abcdef')
 
 /** Writes records as bytes. Making strings and encoding them took four times as long. */
 export class ByteWriter {
-  private chunk = Buffer.allocUnsafeSlow(CHUNK + RECORD)
+  #chunk = Buffer.allocUnsafeSlow(CHUNK + RECORD)
   at = 0
 
   get full(): boolean {
@@ -17,18 +17,18 @@ export class ByteWriter {
 
   /** What was written, which the caller may keep; the next record goes into a new chunk. */
   take(): Buffer {
-    const taken = this.chunk.subarray(0, this.at)
-    this.chunk = Buffer.allocUnsafeSlow(CHUNK + RECORD)
+    const taken = this.#chunk.subarray(0, this.at)
+    this.#chunk = Buffer.allocUnsafeSlow(CHUNK + RECORD)
     this.at = 0
     return taken
   }
 
   byte(code: number): void {
-    this.chunk[this.at++] = code
+    this.#chunk[this.at++] = code
   }
 
   bytes(source: Uint8Array): void {
-    const { chunk } = this
+    const chunk = this.#chunk
     let at = this.at
     // A loop and not `set`: most pieces have less than 16 bytes.
     for (let i = 0; i < source.length; i++) chunk[at++] = source[i]!
@@ -46,7 +46,7 @@ export class ByteWriter {
     let rest = value
     for (let at = this.at + digits - 1; at >= this.at; at--) {
       const tenth = Math.floor(rest / 10)
-      this.chunk[at] = ZERO + (rest - tenth * 10)
+      this.#chunk[at] = ZERO + (rest - tenth * 10)
       rest = tenth
     }
     this.at += digits
@@ -54,18 +54,18 @@ export class ByteWriter {
 
   /** The lowest `digits` hexadecimal digits of a 32-bit number. */
   hex(value: number, digits: number): void {
-    for (let shift = (digits - 1) * 4; shift >= 0; shift -= 4) this.chunk[this.at++] = HEX[(value >>> shift) & 15]!
+    for (let shift = (digits - 1) * 4; shift >= 0; shift -= 4) this.#chunk[this.at++] = HEX[(value >>> shift) & 15]!
   }
 
   /** ASCII letters from `start` on to upper case. */
   upperCase(start: number): void {
     for (let i = start; i < this.at; i++) {
-      const code = this.chunk[i]!
-      if (code >= 97 && code <= 122) this.chunk[i] = code - 32
+      const code = this.#chunk[i]!
+      if (code >= 97 && code <= 122) this.#chunk[i] = code - 32
     }
   }
 
   text(start: number, end: number): string {
-    return this.chunk.toString('utf8', start, end)
+    return this.#chunk.toString('utf8', start, end)
   }
 }

@@ -9,30 +9,30 @@ export type Fate = 'sound' | 'bad' | 'duplicate'
  * algorithm S). The one exception: the first record that is not bad is sound, since a duplicate needs an earlier one.
  */
 export class Fates {
-  private sound: number
-  private readonly left: { bad: number; duplicates: number }
-  private seenSound = false
-  private readonly random: Random
+  #sound: number
+  readonly #left: { bad: number; duplicates: number }
+  #seenSound = false
+  readonly #random: Random
 
   constructor(rows: number, bad: number, duplicates: number, random: Random) {
-    this.sound = rows - bad - duplicates
-    this.left = { bad, duplicates }
-    this.random = random
+    this.#sound = rows - bad - duplicates
+    this.#left = { bad, duplicates }
+    this.#random = random
   }
 
   next(): Fate {
-    const { left } = this
-    const drawn = this.random.below(this.sound + left.bad + left.duplicates)
+    const left = this.#left
+    const drawn = this.#random.below(this.#sound + left.bad + left.duplicates)
     if (drawn < left.bad) {
       left.bad--
       return 'bad'
     }
-    if (this.seenSound && drawn < left.bad + left.duplicates) {
+    if (this.#seenSound && drawn < left.bad + left.duplicates) {
       left.duplicates--
       return 'duplicate'
     }
-    this.seenSound = true
-    this.sound--
+    this.#seenSound = true
+    this.#sound--
     return 'sound'
   }
 }
@@ -42,21 +42,21 @@ const KEPT = 4096
 
 /** Keeps a uniform sample of the ids it has seen: reservoir sampling (Vitter, algorithm R). */
 export class EarlierIds {
-  private readonly kept: number[] = []
-  private seen = 0
-  private readonly random: Random
+  readonly #kept: number[] = []
+  #seen = 0
+  readonly #random: Random
 
   constructor(random: Random) {
-    this.random = random
+    this.#random = random
   }
 
   add(id: number): void {
-    const slot = this.seen < KEPT ? this.seen : this.random.below(this.seen + 1)
-    if (slot < KEPT) this.kept[slot] = id
-    this.seen++
+    const slot = this.#seen < KEPT ? this.#seen : this.#random.below(this.#seen + 1)
+    if (slot < KEPT) this.#kept[slot] = id
+    this.#seen++
   }
 
   pick(): number {
-    return this.kept[this.random.below(this.kept.length)]!
+    return this.#kept[this.#random.below(this.#kept.length)]!
   }
 }

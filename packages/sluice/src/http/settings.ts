@@ -1,8 +1,9 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import { type LoadOptions, parseTableSchema, SluiceError, targetName } from '@sluice/engine'
+import { fullName, type LoadOptions, parseTableSchema, SluiceError, targetName } from '@sluice/engine'
 import { type Static, Type } from 'typebox'
 import type { ApiKey } from '../api-key.ts'
 import * as read from '../cli/values.ts'
+import { definedOf, dialectOf, type GivenDialect } from '../given.ts'
 import type { UploadOptions, UploadRequest } from '../jobs/upload.ts'
 import { readProfile } from '../profile.ts'
 import type { ServiceConfig } from '../service-config.ts'
@@ -149,7 +150,7 @@ async function readNamed(profile: string, folder: string | null): Promise<Partia
 /** @throws SluiceError SLUICE_USAGE for tables of sluice; Problem 400 for those of the database, 403 for those of other keys */
 function judgeTable(given: string | undefined, name: string, key: ApiKey | null): string {
   const target = targetName(given, name)
-  const table = target.schema === null ? target.table : `${target.schema}.${target.table}`
+  const table = fullName(target)
   if (/^(sqlite|pg)_/i.test(target.table) || /^(pg_.*|information_schema)$/i.test(target.schema ?? '')) {
     throw new Problem(400, `"${table}" belongs to the database itself`)
   }
@@ -179,7 +180,7 @@ function optionsOf(settings: Settings): UploadOptions {
   return definedOf({
     table: settings.table,
     schema: schema === undefined ? undefined : parseTableSchema(json(schema), 'schema'),
-    dialect: dialectOf(settings),
+    dialect: dialectOf(givenDialect(settings)),
     key: settings.key === undefined ? undefined : read.nameList('key')(settings.key, undefined),
     onConflict: settings.onConflict,
     dedupe: settings.dedupe,
@@ -205,29 +206,19 @@ function pairsOf(name: string, shape: string, cut: 'first' | 'last', texts: stri
   return Object.fromEntries(texts.reduce((pairs, one) => parse(one, pairs), new Map<string, string>()))
 }
 
-function dialectOf(settings: Settings): NonNullable<UploadOptions['dialect']> {
-  const byFormat = { csv: ',', tsv: '\t', json: undefined, ndjson: undefined }
-  const formats = { csv: 'delimited', tsv: 'delimited', json: 'json', ndjson: 'ndjson' } as const
+function givenDialect(settings: Settings): GivenDialect {
   const byte = (name: 'quote' | 'escape' | 'comment') => {
     const given = settings[name]
-    return given === undefined ? undefined : read.oneByteOrNone(name)(given, undefined) || null
+    return given === undefined ? undefined : read.oneByteOrNone(name)(given, undefined)
   }
-  return definedOf({
-    delimiter:
-      settings.delimiter === undefined
-        ? settings.format && byFormat[settings.format]
-        : read.separator('delimiter')(settings.delimiter, undefined),
-    trailingDelimiter: settings.trailingDelimiter,
-    skipLines: settings.skipLines,
+  const { delimiter } = settings
+  return {
+    ...settings,
+    delimiter: delimiter === undefined ? undefined : read.separator('delimiter')(delimiter, undefined),
     quote: byte('quote'),
     escape: byte('escape'),
     comment: byte('comment'),
-    header: settings.header,
-    nullWords: settings.null,
-    encoding: settings.encoding,
-    format: settings.format && formats[settings.format],
-    jsonPath: settings.jsonPath,
-  })
+  }
 }
 
 function json(schema: string): unknown {
@@ -236,8 +227,4 @@ function json(schema: string): unknown {
   } catch (cause) {
     throw new SluiceError('SLUICE_SCHEMA', `schema is not JSON: ${(cause as Error).message}`, { cause })
   }
-}
-
-function definedOf<T extends object>(value: T): T {
-  return Object.fromEntries(Object.entries(value).filter(([, entry]) => entry !== undefined)) as T
 }

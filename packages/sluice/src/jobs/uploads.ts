@@ -2,6 +2,7 @@ import {
   type Boundaries,
   type Database,
   type ErrorCode,
+  fullName,
   type Job,
   JobStore,
   SluiceError,
@@ -404,8 +405,7 @@ function progressOf(row: Row): UploadProgress {
 
 /** The table of a request, as jobs have it: `T` or `schema.T`. */
 export function tableOf({ options, fileName }: UploadRequest): string {
-  const { schema, table } = targetName(options.table, fileName)
-  return schema === null ? table : `${schema}.${table}`
+  return fullName(targetName(options.table, fileName))
 }
 
 /** Nobody else's source has this name, so that no other load goes on with its job. */

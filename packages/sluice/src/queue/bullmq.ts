@@ -2,10 +2,8 @@ import { SluiceError } from '@sluice/engine'
 import { Queue as BullQueue, DelayedError, type Job, Worker } from 'bullmq'
 import { Redis } from 'ioredis'
 import type { Logger } from 'pino'
-import type { Handler, Queue } from './queue.ts'
+import { type Handler, type Queue, SMALL_BYTES } from './queue.ts'
 
-/** Loads up to this size are small: some seconds of work. */
-const SMALL_BYTES = 64 * 1024 * 1024
 /** How long the API waits for Redis at most, in ms; what it could not add the next sweep adds. */
 const PATIENCE_MS = 2_000
 /** How long a start waits for a Redis that does not answer, in ms, before it goes on without. */

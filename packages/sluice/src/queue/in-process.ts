@@ -1,7 +1,4 @@
-import type { Handler, Queue } from './queue.ts'
-
-/** Loads up to this size are small: some seconds of work. */
-const SMALL_BYTES = 64 * 1024 * 1024
+import { type Handler, type Queue, SMALL_BYTES } from './queue.ts'
 
 /**
  * A queue in this process. One lane is kept for small uploads and one for large ones, and those between take whichever came

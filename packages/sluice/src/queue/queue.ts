@@ -5,6 +5,9 @@
  */
 export type Handler = (uploadId: string, signal: AbortSignal, isHelper: boolean) => Promise<void>
 
+/** Uploads up to this size are small: some seconds of work. They have a lane of their own. */
+export const SMALL_BYTES = 64 * 1024 * 1024
+
 /**
  * Wakes workers. The database is the truth about uploads: what a queue loses is added again by the next sweep, and what it
  * says twice is refused by the lease of the job.

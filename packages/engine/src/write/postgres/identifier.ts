@@ -1,4 +1,5 @@
 import { SluiceError } from '../../errors.ts'
+import { quoted } from '../../table-name.ts'
 import type { TableName } from '../database.ts'
 
 /** Bytes of a name; PostgreSQL cuts longer ones off in silence, so that two could become one. */
@@ -17,7 +18,7 @@ export function quoteName(name: string): string {
       `${JSON.stringify(name)} cannot be a name in PostgreSQL: it ${why}. Give it another one.`,
     )
   }
-  return `"${name.replaceAll('"', '""')}"`
+  return quoted(name)
 }
 
 export function quoteTable({ schema, table }: TableName): string {

@@ -1,8 +1,9 @@
 import { SluiceError } from '../../errors.ts'
 import type { ColumnType, Storage } from '../../schema/program.ts'
+import { quoted } from '../../table-name.ts'
 import type { NewColumn, TableName, TargetColumn, TargetTable } from '../database.ts'
 import type { Connection } from './connection.ts'
-import { checkSchema, NOW, quote } from './sql.ts'
+import { checkSchema, NOW } from './sql.ts'
 
 type Kept = Pick<TargetColumn, 'type' | 'storage'>
 
@@ -32,15 +33,15 @@ export function storageFor(type: ColumnType): Storage {
 export function createTableSql(table: TableName, columns: NewColumn[], primaryKey: string[]): string {
   checkSchema(table)
   const lines = columns.map(({ name, type, required, unique, filledWith }) => {
-    const words = [quote(name), CREATED[type.kind].declared]
+    const words = [quoted(name), CREATED[type.kind].declared]
     if (filledWith === 'number') words.push('PRIMARY KEY')
     if (filledWith === 'now') words.push(`DEFAULT (${NOW})`)
     if (required || primaryKey.includes(name)) words.push('NOT NULL')
     if (unique) words.push('UNIQUE')
     return words.filter((word) => word !== '').join(' ')
   })
-  if (primaryKey.length > 0) lines.push(`PRIMARY KEY (${primaryKey.map(quote).join(', ')})`)
-  return `CREATE TABLE main.${quote(table.table)} (${lines.join(', ')})`
+  if (primaryKey.length > 0) lines.push(`PRIMARY KEY (${primaryKey.map(quoted).join(', ')})`)
+  return `CREATE TABLE main.${quoted(table.table)} (${lines.join(', ')})`
 }
 
 /** Declared types that tell more than their affinity does. Their values are text that NUMERIC affinity leaves alone. */

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Batch } from '../../parse/batch.ts'
+import { quoted } from '../../table-name.ts'
 import type { Refusal } from '../isolate.ts'
 import { decodeRecord } from './record.ts'
-import { quote } from './sql.ts'
 
 interface ForeignKey {
   /** The first of its columns. */
@@ -32,8 +32,8 @@ export class ForeignKeys {
       if (!pairs.every(({ child }) => columns.includes(child)) || isSame(pairs[0]!.parent, except)) return []
       const staged = ({ child }: { child: string }) => `s.c${columns.indexOf(child)}`
       const filled = pairs.map((pair) => `${staged(pair)} IS NOT NULL`).join(' AND ')
-      const equal = pairs.map((pair) => `p.${quote(pair.key)} = ${staged(pair)}`).join(' AND ')
-      const orphan = `${filled} AND NOT EXISTS (SELECT 1 FROM main.${quote(pairs[0]!.parent)} p WHERE ${equal})`
+      const equal = pairs.map((pair) => `p.${quoted(pair.key)} = ${staged(pair)}`).join(' AND ')
+      const orphan = `${filled} AND NOT EXISTS (SELECT 1 FROM main.${quoted(pairs[0]!.parent)} p WHERE ${equal})`
       const values = columns.map((_, i) => `? AS c${i}`).join(', ')
       return [
         {

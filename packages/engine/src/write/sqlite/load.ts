@@ -6,6 +6,7 @@ import { saveReplay } from '../../checkpoint/save-replay.ts'
 import { failpoint } from '../../failpoint.ts'
 import type { Batch } from '../../parse/batch.ts'
 import type { Position } from '../../parse/position.ts'
+import { quoted } from '../../table-name.ts'
 import type { LoadPlan, Outcome, Replay } from '../database.ts'
 import { isolate, leftOut, type Refusal } from '../isolate.ts'
 import { settle } from '../locate.ts'
@@ -17,7 +18,7 @@ import { classify, isSqliteError, rejectCode, type SqliteError } from './errors.
 import { ForeignKeys, refersToItself } from './foreign-keys.ts'
 import { Merge } from './merge.ts'
 import { decodeRecord } from './record.ts'
-import { NOW, quote } from './sql.ts'
+import { NOW } from './sql.ts'
 import { Stage } from './stage.ts'
 import { TakenKeys } from './taken-keys.ts'
 
@@ -97,7 +98,7 @@ export class Load {
     this.#ownKeysWait = plan.stagedFor !== undefined && this.#refersToItself
     try {
       // OR ABORT, also where the table says otherwise: a refused row must be seen, and undo its statement and no more.
-      const into = `INSERT OR ABORT INTO main.${quote(table)} (${plan.columns.map(quote).join(', ')})`
+      const into = `INSERT OR ABORT INTO main.${quoted(table)} (${plan.columns.map(quoted).join(', ')})`
       for (let nth = 0; nth < MOST_TOGETHER; nth++) {
         const stage = new Stage(connection, nth === 0 ? 'stage' : `stage${nth}`, plan.columns.length)
         this.#stages.push(stage)
@@ -105,7 +106,7 @@ export class Load {
         this.#insertRanges.push(stage.insert(into))
       }
       this.#insertRange = this.#insertRanges[0]!
-      this.#lock = db.prepare(`DELETE FROM main.${quote(table)} WHERE false`)
+      this.#lock = db.prepare(`DELETE FROM main.${quoted(table)} WHERE false`)
       this.#insertOne = db.prepare(`${into} VALUES (${plan.columns.map(() => '?').join(', ')})`)
       if (this.#ownKeysWait) this.#foreignKeys = new ForeignKeys(db, table, plan.columns, table)
       if (this.#keys.length > 0)

@@ -1,7 +1,8 @@
 import type { DatabaseSync, SQLInputValue, StatementSync } from 'node:sqlite'
+import { quoted } from '../../table-name.ts'
 import type { Conflict } from '../database.ts'
 import type { Tally } from '../merged.ts'
-import { NOW, quote } from './sql.ts'
+import { NOW } from './sql.ts'
 
 /** What became of rows of which `lost` were left out by a trigger. */
 export interface Merging {
@@ -101,24 +102,24 @@ interface Statements {
 /** @param from Where the rows come from, ending in a condition. `order`: theirs. */
 function prepare({ db, table, conflict, columns }: Place, from: string, order: string): Statements {
   const { key, action, renews } = conflict
-  const into = `INSERT OR ABORT INTO main.${quote(table)} AS t (${columns.map(quote).join(', ')})`
+  const into = `INSERT OR ABORT INTO main.${quoted(table)} AS t (${columns.map(quoted).join(', ')})`
   const values = columns.map((_, i) => `c${i}`).join(', ')
   const cells = key.map((name) => `c${columns.indexOf(name)}`)
   const hasKey = cells.map((cell) => `${cell} IS NOT NULL`).join(' AND ')
-  const onConflict = `ON CONFLICT (${key.map(quote).join(', ')})`
-  const others = columns.filter((name) => !key.includes(name)).map(quote)
+  const onConflict = `ON CONFLICT (${key.map(quoted).join(', ')})`
+  const others = columns.filter((name) => !key.includes(name)).map(quoted)
   // Byte by byte, whatever the collation is: what is written in another way is a change. In one comparison, as SQLite nests an OR of each
   // column only 1,000 deep.
   const [old, excluded] = [others.map((name) => `t.${name} COLLATE BINARY`), others.map((name) => `excluded.${name}`)]
   const differs = `(${old.join(', ')}) IS NOT (${excluded.join(', ')})`
   const set = others.map((name) => `${name} = excluded.${name}`).join(', ')
   // The table's column comes first: its affinity and its collation are those of the comparison.
-  const equal = key.map((name, i) => `t.${quote(name)} = s.${cells[i]}`).join(' AND ')
+  const equal = key.map((name, i) => `t.${quoted(name)} = s.${cells[i]}`).join(' AND ')
   return {
     insert: db.prepare(`${into} SELECT ${values} ${from} ${order} ${onConflict} DO NOTHING`),
     renew: renews
-      ? db.prepare(`UPDATE main.${quote(table)} SET ${quote(renews)} = ${NOW}
-          WHERE ${quote(key[0]!)} IN (SELECT ${cells[0]} ${from})`)
+      ? db.prepare(`UPDATE main.${quoted(table)} SET ${quoted(renews)} = ${NOW}
+          WHERE ${quoted(key[0]!)} IN (SELECT ${cells[0]} ${from})`)
       : undefined,
     update:
       action === 'update' && others.length > 0
@@ -128,7 +129,7 @@ function prepare({ db, table, conflict, columns }: Place, from: string, order: s
         : undefined,
     lost: db.prepare(
       `SELECT count(*) AS rows FROM (SELECT * ${from}) s WHERE ${cells.map((cell) => `s.${cell} IS NOT NULL`).join(' AND ')}
-         AND NOT EXISTS (SELECT 1 FROM main.${quote(table)} t WHERE ${equal})`,
+         AND NOT EXISTS (SELECT 1 FROM main.${quoted(table)} t WHERE ${equal})`,
     ),
   }
 }
@@ -136,12 +137,12 @@ function prepare({ db, table, conflict, columns }: Place, from: string, order: s
 /** Finds the ranks of staged rows whose key the table has, or a row before them. */
 function takenInStage({ db, table, conflict: { key }, columns }: Place): StatementSync {
   const cells = key.map((name) => `c${columns.indexOf(name)}`)
-  const equal = key.map((name, i) => `t.${quote(name)} = s.${cells[i]}`).join(' AND ')
+  const equal = key.map((name, i) => `t.${quoted(name)} = s.${cells[i]}`).join(' AND ')
   const collations = collationsOf(db, table, key)
-  const partition = cells.map((cell, i) => `s.${cell} COLLATE ${quote(collations[i]!)}`).join(', ')
+  const partition = cells.map((cell, i) => `s.${cell} COLLATE ${quoted(collations[i]!)}`).join(', ')
   return db.prepare(`SELECT rank FROM (
       SELECT s.rowid - 1 AS rank, row_number() OVER (PARTITION BY ${partition} ORDER BY s.rowid) AS nth,
-        EXISTS (SELECT 1 FROM main.${quote(table)} t WHERE ${equal}) AS known
+        EXISTS (SELECT 1 FROM main.${quoted(table)} t WHERE ${equal}) AS known
       FROM stage.s s WHERE s.rowid BETWEEN ? AND ? AND ${cells.map((cell) => `s.${cell} IS NOT NULL`).join(' AND ')}
     ) WHERE known OR nth > 1 ORDER BY rank`)
 }

@@ -4,11 +4,6 @@ import type { TableName } from '../database.ts'
 /** The current time in the form of our own tables. */
 export const NOW = `strftime('%Y-%m-%dT%H:%M:%fZ', 'now')`
 
-/** A name as SQL takes it, whatever characters it has. */
-export function quote(name: string): string {
-  return `"${name.replaceAll('"', '""')}"`
-}
-
 /** SQLite has schemas for attached databases only, and sluice loads into the one file it opened. */
 export function checkSchema({ schema, table }: TableName): void {
   if (schema === null || schema.toLowerCase() === 'main') return

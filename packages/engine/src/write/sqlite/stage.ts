@@ -3,9 +3,9 @@ import { closeSync, openSync, readdirSync, rmSync, writevSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import type { StatementSync } from 'node:sqlite'
+import { quoted } from '../../table-name.ts'
 import type { Connection } from './connection.ts'
 import { databaseImage } from './image.ts'
-import { quote } from './sql.ts'
 
 /** Pages of an image that SQLite keeps, 64 KiB each: it reads them once, one after the other. */
 const KEPT_PAGES = 4
@@ -28,15 +28,15 @@ export class Stage {
   attach(): void {
     const { db } = this.#connection
     this.write(new Uint8Array(0))
-    db.prepare(`ATTACH $1 AS ${quote(this.#name)}`).run({ $1: this.#file.path })
-    db.exec(`PRAGMA ${quote(this.#name)}.cache_size = ${KEPT_PAGES}`)
+    db.prepare(`ATTACH $1 AS ${quoted(this.#name)}`).run({ $1: this.#file.path })
+    db.exec(`PRAGMA ${quoted(this.#name)}.cache_size = ${KEPT_PAGES}`)
     this.#file.hide()
   }
 
   /** The statement that moves the rows of two rowids and between, after `INSERT INTO …`. */
   insert(into: string): StatementSync {
     const values = Array.from({ length: this.#columns }, (_, i) => `c${i}`).join(', ')
-    const from = `${quote(this.#name)}.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`
+    const from = `${quoted(this.#name)}.s WHERE rowid BETWEEN ? AND ? ORDER BY rowid`
     return this.#connection.db.prepare(`${into} SELECT ${values} FROM ${from}`)
   }
 
@@ -48,7 +48,7 @@ export class Stage {
   close(): void {
     const { db } = this.#connection
     const attached = db.prepare('SELECT 1 FROM pragma_database_list WHERE name = ?').get(this.#name)
-    if (attached) db.exec(`DETACH ${quote(this.#name)}`)
+    if (attached) db.exec(`DETACH ${quoted(this.#name)}`)
     this.#file.close()
   }
 }

@@ -1,6 +1,6 @@
 import { SluiceError } from '../../errors.ts'
+import { quoted } from '../../table-name.ts'
 import type { Sql, Statement, TableName } from '../database.ts'
-import { quote } from './sql.ts'
 
 /** A name as it stands in the schema's SQL, quoted in any way. */
 const NAME = `(?:"(?:[^"]|"")*"|\`(?:[^\`]|\`\`)*\`|\\[[^\\]]*\\]|'(?:[^']|'')*'|[^\\s(),;"'\`[]+)`
@@ -26,9 +26,9 @@ export async function stagingStatements(
   const statements = made.map(({ type, sql: text }, i) =>
     type === 'table'
       ? text
-          .replace(TABLE, () => `CREATE TABLE main.${quote(staging)}`)
-          .replace(REFERENCES, (all, name) => (bare(name) === bare(target) ? `REFERENCES ${quote(staging)}` : all))
-      : text.replace(INDEX, () => `CREATE UNIQUE INDEX main.${quote(`${staging}_${i}`)} ON ${quote(staging)}`),
+          .replace(TABLE, () => `CREATE TABLE main.${quoted(staging)}`)
+          .replace(REFERENCES, (all, name) => (bare(name) === bare(target) ? `REFERENCES ${quoted(staging)}` : all))
+      : text.replace(INDEX, () => `CREATE UNIQUE INDEX main.${quoted(`${staging}_${i}`)} ON ${quoted(staging)}`),
   )
   if (statements.length === 0 || statements.some((statement, i) => statement === made[i]!.sql)) {
     throw new SluiceError('SLUICE_CONFIG', `The table ${target} is none whose rows can wait in another table`)
@@ -54,10 +54,10 @@ export async function movingStatements(
   columns: string[],
   orElse: Statement['orElse'],
 ): Promise<Statement[]> {
-  const names = columns.map(quote).join(', ')
-  const from = `main.${quote(staging)}`
+  const names = columns.map(quoted).join(', ')
+  const from = `main.${quoted(staging)}`
   return [
-    { text: `INSERT OR ABORT INTO main.${quote(target)} (${names}) SELECT ${names} FROM ${from}` },
+    { text: `INSERT OR ABORT INTO main.${quoted(target)} (${names}) SELECT ${names} FROM ${from}` },
     { text: `SELECT 1 AS one WHERE changes() = (SELECT count(*) FROM ${from})`, orElse },
   ]
 }

@@ -1,8 +1,8 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite'
 import type { Batch } from '../../parse/batch.ts'
+import { quoted } from '../../table-name.ts'
 import type { TakenRow } from '../taken.ts'
 import { decodeRecord } from './record.ts'
-import { quote } from './sql.ts'
 
 /** Finds the rows of a batch whose key a table has already. */
 export class TakenKeys {
@@ -13,8 +13,8 @@ export class TakenKeys {
   constructor(db: DatabaseSync, table: string, keys: string[][], columns: string[]) {
     // The table's column comes first: its affinity and its collation are those of the comparison.
     const isTaken = keys.map((key, i) => {
-      const equal = key.map((column) => `t.${quote(column)} = s.c${columns.indexOf(column)}`).join(' AND ')
-      return `WHEN EXISTS (SELECT 1 FROM main.${quote(table)} t WHERE ${equal}) THEN ${i}`
+      const equal = key.map((column) => `t.${quoted(column)} = s.c${columns.indexOf(column)}`).join(' AND ')
+      return `WHEN EXISTS (SELECT 1 FROM main.${quoted(table)} t WHERE ${equal}) THEN ${i}`
     })
     const key = `CASE ${isTaken.join(' ')} END`
     this.#inStage = db.prepare(
