@@ -3,10 +3,11 @@ import type { BatchBuffer } from './batch.ts'
 import { Detour, type Place, rejectAt } from './detour.ts'
 import { CSV, type Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
-import { faultError, isFault, type SoundRecord } from './fault.ts'
-import { EndlessElement, JsonTail, spaceWithoutEnd, truncated } from './json-structure.ts'
+import { faultError, type SoundRecord } from './fault.ts'
+import { EndlessElement, spaceWithoutEnd, truncated } from './json-structure.ts'
 import { csvRecord, type MapRow, RowMapper } from './mapped-row.ts'
 import type { Filled, ParserOptions } from './parser.ts'
+import { Passage } from './passage.ts'
 import type { Position } from './position.ts'
 import { MAX_RECORD_BYTES, readRecords, type SourceRecord } from './records.ts'
 
@@ -43,9 +44,7 @@ export class MappedParser {
   #ended = false
   /** Bytes there must be before reading again makes sense. */
   #needed = 1
-  #endless: EndlessLine | EndlessElement | undefined
-  /** What stands behind an array of JSON. */
-  #tail: JsonTail | undefined
+  readonly #passage: Passage
   #fed = false
   /** Whether an array of JSON is not at its first element. */
   #begun: boolean
@@ -57,6 +56,7 @@ export class MappedParser {
     this.#options = options
     this.#dialect = dialect
     this.#sound = { sourceColumns, maxRecordBytes }
+    this.#passage = new Passage(this.#sound)
     this.#mapper = new RowMapper(map, program, dialect, maxRecordBytes)
     // Quotes at both ends of a cell, those within it doubled, and a line number.
     const longest = 2 * maxRecordBytes + 3 * sourceColumns.length + 32
@@ -78,14 +78,13 @@ export class MappedParser {
 
   /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
   get passed(): number {
-    return this.#position.byte + (this.#endless?.passed ?? this.#tail?.passed ?? 0)
+    return this.#position.byte + this.#passage.bytes
   }
 
   /** Takes as many of the bytes as there is room for, at least one after `fill` said `input`; returns how many. */
   push(bytes: Uint8Array): number {
     this.#fed = true
-    if (this.#endless) return this.#endless.pass(bytes)
-    if (this.#tail) return this.#tail.pass(bytes)
+    if (this.#passage.isOpen) return this.#passage.push(bytes)
     if (this.#taken > 0) {
       this.#bytes.copyWithin(0, this.#taken, this.#have)
       this.#have -= this.#taken
@@ -110,20 +109,14 @@ export class MappedParser {
   fill(batch: BatchBuffer): Filled {
     for (;;) {
       if (batch.isFull) return this.#finish(batch, 'full')
-      if (this.#endless) {
-        if (!(this.#endless.complete || this.#ended)) return 'input'
-        if (!this.#endless.complete && this.#isArray) return this.#finishCut(batch)
-        if (this.#endless instanceof EndlessLine) this.#endless.end()
-        this.#rejectEndless(batch, this.#endless)
+      if (this.#passage.isOpen) {
+        const { next, position } = this.#passage.settle(batch, this.#position, this.#ended)
+        this.#position = position
+        if (next === 'input') return 'input'
+        if (next === 'cut') return this.#finishCut(batch)
+        if (next !== 'over') return this.#finish(batch, next)
+        this.#begun = true
         continue
-      }
-      if (this.#tail) {
-        const isBroken = this.#tail.isBroken(this.#ended)
-        if (!(this.#ended || isBroken)) return 'input'
-        // What came before is committed first.
-        if (isBroken && batch.input.length > 0) return this.#finish(batch, 'full')
-        this.#position = this.#tail.end(this.#position)
-        return this.#finish(batch, 'end')
       }
       const waiting = this.#have - this.#taken
       if (waiting === 0 && this.#ended) {
@@ -134,8 +127,8 @@ export class MappedParser {
       const before = this.#position.byte
       this.#read(batch, this.#ended, batch.recordsLeft)
       if (this.#position.byte > before) this.#needed = this.#ended ? 0 : 1
-      else if (this.#ended && this.#isArray && !this.#tail) return this.#finishCut(batch)
-      else if (!this.#tail) this.#wantMore(batch)
+      else if (this.#ended && this.#isArray && !this.#passage.isTail) return this.#finishCut(batch)
+      else if (!this.#passage.isTail) this.#wantMore(batch)
     }
   }
 
@@ -216,9 +209,8 @@ export class MappedParser {
 
   /** @param closed the offset behind the array's bracket */
   #beginTail(closed: number): void {
-    this.#tail = new JsonTail(this.#dialect.json!.path.length)
     const rest = this.#bytes.subarray(this.#taken, this.#have)
-    this.#tail.pass(rest, closed - this.#position.byte)
+    this.#passage.openTail(this.#dialect.json!.path.length, rest, closed - this.#position.byte)
     this.#have = 0
     this.#taken = 0
   }
@@ -233,8 +225,9 @@ export class MappedParser {
     const { line } = this.#position
     const bytes = this.#bytes.subarray(this.#taken, this.#have)
     if (this.#isArray) {
-      this.#endless = new EndlessElement(bytes)
-      if (this.#endless.length <= this.#sound.maxRecordBytes) throw spaceWithoutEnd(this.#position, bytes.length)
+      const element = new EndlessElement(bytes)
+      if (element.length <= this.#sound.maxRecordBytes) throw spaceWithoutEnd(this.#position, bytes.length)
+      this.#passage.open(element)
       this.#have = 0
       this.#taken = 0
       return
@@ -251,37 +244,15 @@ export class MappedParser {
       this.#read(batch, true, 1)
       return
     }
-    this.#endless = new EndlessLine(bytes, this.#dialect.lineEnd, {
+    const found = {
       reason: record?.fault?.reason,
       cell: record?.fault?.cell ?? 0,
       lines: record ? record.nextLine - line : 0,
       isJson: this.#dialect.json !== undefined,
-    })
+    }
+    this.#passage.open(new EndlessLine(bytes, this.#dialect.lineEnd, found))
     this.#have = 0
     this.#taken = 0
-  }
-
-  /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
-  #rejectEndless(batch: BatchBuffer, endless: EndlessLine | EndlessElement): void {
-    const { record } = this.#position
-    const byte = this.#position.byte + endless.before.length
-    const line = this.#position.line + endless.linesBefore
-    batch.addInput(endless.before)
-    const { reason, cell } = endless.found
-    const lines = endless.lines + (endless instanceof EndlessLine && endless.complete ? 1 : 0)
-    this.#begun = true
-    if (reason && isFault(reason)) {
-      const errors = [faultError(reason, cell, this.#sound)]
-      const { raw, length } = endless
-      batch.addReject({ record: record + 1, line, byteOffset: byte, errors, raw, rawLength: length })
-    }
-    this.#position = {
-      byte: byte + endless.length + endless.lineEndLength,
-      line: line + lines,
-      record: record + (reason ? 1 : 0),
-    }
-    this.#endless = undefined
-    batch.isClosed = true
   }
 
   #finish(batch: BatchBuffer, result: Filled): Filled {

@@ -10,8 +10,9 @@ import type { Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
 import { compileJsonColumns } from './json-columns.ts'
-import { EndlessElement, JsonTail, spaceWithoutEnd, truncated } from './json-structure.ts'
+import { EndlessElement, spaceWithoutEnd, truncated } from './json-structure.ts'
 import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
+import { Passage } from './passage.ts'
 import type { Position } from './position.ts'
 import { MAX_RECORD_BYTES } from './records.ts'
 
@@ -109,10 +110,7 @@ export class Parser {
   #ended = false
   /** Bytes there must be before scanning again makes sense. */
   #needed = 1
-  /** A record whose line the buffer cannot hold, while its end is looked for. */
-  #endless: EndlessLine | EndlessElement | undefined
-  /** What stands behind an array of JSON. */
-  #tail: JsonTail | undefined
+  readonly #passage: Passage
   /** Whether anything was ever pushed. */
   #fed = false
   #position: Position
@@ -126,6 +124,7 @@ export class Parser {
     this.#begun = begun
     this.#onDigest = options.onDigest ?? ((digest) => digest)
     this.#sound = { sourceColumns: program.sourceColumns, maxRecordBytes }
+    this.#passage = new Passage(this.#sound)
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
     const { calls, base } = this.#kernel
@@ -184,7 +183,7 @@ export class Parser {
 
   /** Where the bytes end that are not kept: no batch ends between {@link position} and here. */
   get passed(): number {
-    return this.#position.byte + (this.#endless?.passed ?? this.#tail?.passed ?? 0)
+    return this.#position.byte + this.#passage.bytes
   }
 
   /**
@@ -193,8 +192,7 @@ export class Parser {
    */
   push(bytes: Uint8Array): number {
     this.#fed = true
-    if (this.#endless) return this.#endless.pass(bytes)
-    if (this.#tail) return this.#tail.pass(bytes)
+    if (this.#passage.isOpen) return this.#passage.push(bytes)
     if (this.#taken > 0) {
       this.#kernel.bytes.copyWithin(this.#input, this.#input + this.#taken, this.#input + this.#have)
       this.#have -= this.#taken
@@ -223,18 +221,13 @@ export class Parser {
       if (batch.isFull) return this.#finish(batch, 'full')
       if (!calls.isIndexEmpty()) {
         this.#convert(batch)
-      } else if (this.#endless) {
-        if (!(this.#endless.complete || this.#ended)) return 'input'
-        if (!this.#endless.complete && this.#isArray) return this.#finishCut(batch)
-        if (this.#endless instanceof EndlessLine) this.#endless.end()
-        this.#rejectEndless(batch, this.#endless)
-      } else if (this.#tail) {
-        const isBroken = this.#tail.isBroken(this.#ended)
-        if (!(this.#ended || isBroken)) return 'input'
-        // What came before is committed first.
-        if (isBroken && batch.input.length > 0) return this.#finish(batch, 'full')
-        this.#position = this.#tail.end(this.#position)
-        return this.#finish(batch, 'end')
+      } else if (this.#passage.isOpen) {
+        const { next, position } = this.#passage.settle(batch, this.#position, this.#ended)
+        this.#position = position
+        if (next === 'input') return 'input'
+        if (next === 'cut') return this.#finishCut(batch)
+        if (next !== 'over') return this.#finish(batch, next)
+        if (this.#isArray) calls.setState(JSON_STATES.separator)
       } else {
         const waiting = this.#have - this.#taken
         if (waiting === 0 && this.#ended) {
@@ -377,7 +370,7 @@ export class Parser {
   #beginEndless(): void {
     const { calls } = this.#kernel
     const line = this.#inputBytes(this.#taken, this.#have)
-    this.#endless = this.#isArray
+    const endless = this.#isArray
       ? new EndlessElement(line)
       : new EndlessLine(line, this.#dialect.lineEnd, {
           reason: REASONS[calls.getEndlessReason() - 1]?.[0],
@@ -385,6 +378,7 @@ export class Parser {
           lines: calls.countLines(this.#taken, this.#have),
           isJson: this.#dialect.json !== undefined,
         })
+    this.#passage.open(endless)
     this.#have = 0
     this.#taken = 0
   }
@@ -395,9 +389,8 @@ export class Parser {
 
   #beginTail(): void {
     const from = this.#kernel.calls.getNext()
-    this.#tail = new JsonTail(this.#dialect.json!.path.length)
-    // The bracket itself is one of what it closes.
-    this.#tail.pass(this.#inputBytes(this.#taken, this.#have), from - this.#taken)
+    const rest = this.#inputBytes(this.#taken, this.#have)
+    this.#passage.openTail(this.#dialect.json!.path.length, rest, from - this.#taken)
     this.#have = 0
     this.#taken = 0
   }
@@ -407,34 +400,6 @@ export class Parser {
     if (batch.input.length === 0) throw truncated(this.#position)
     this.#needed = 0
     return this.#finish(batch, 'full')
-  }
-
-  /** The record goes to the rejects; its bytes are gone, so the batch, whose input has no gaps, ends with it. */
-  #rejectEndless(batch: BatchSink, endless: EndlessLine | EndlessElement): void {
-    const { record } = this.#position
-    const byte = this.#position.byte + endless.before.length
-    const line = this.#position.line + endless.linesBefore
-    batch.addInput(endless.before)
-    if (this.#isArray) this.#kernel.calls.setState(JSON_STATES.separator)
-    const { reason, cell } = endless.found
-    if (reason && isFault(reason)) {
-      const errors = [faultError(reason, cell, this.#sound)]
-      batch.addReject({
-        record: record + 1,
-        line,
-        byteOffset: byte,
-        errors,
-        raw: endless.raw,
-        rawLength: endless.length,
-      })
-    }
-    this.#position = {
-      byte: byte + endless.length + endless.lineEndLength,
-      line: line + endless.lines + (endless instanceof EndlessLine && endless.complete ? 1 : 0),
-      record: record + (reason ? 1 : 0),
-    }
-    this.#endless = undefined
-    batch.isClosed = true
   }
 
   #finish(batch: BatchSink, result: Filled): Filled {
