@@ -42,7 +42,8 @@ export async function saveReplay(
   if (open.length !== all.length) {
     throw new SluiceError(
       'SLUICE_JOB',
-      `Some of these rejects of job ${jobId} were replayed by another process just now; run the same command again`,
+      `Some of these rejects of job ${jobId} were replayed just now, by another process or by this one, whose connection broke ` +
+        'before it was told; run the same command again, and none is replayed twice',
     )
   }
 
