@@ -33,7 +33,7 @@ export async function serve(folder: string, env: Record<string, string> = {}): P
     cwd: folder,
     env: { DATABASE_URL: database, SLUICE_DATA_DIR: data, PORT: '0', LOG_LEVEL: 'info', ...env },
     inputStaysOpen: true,
-    timeout: LONG ? 14_400_000 : 110_000,
+    timeout: LONG ? 14_400_000 : 600_000,
   })
   let printed = ''
   const listening = Promise.withResolvers<string>()
