@@ -129,20 +129,20 @@ export async function check(given: CheckOptions): Promise<CheckReport> {
     database = await openTarget(options)
     const name = targetName(options.table, options.sourceName ?? sources[0]!.name)
     const target = await database?.describe(name)
-    const place = database ?? placeWithout(options)
+    const planning = database ?? unopened(options)
     const jobId = randomUUID()
-    const { head, plan, schema, inferred } = await planFirst(options, sources[0]!, place, { jobId, target }, notice)
-    const tally = new Tally(options)
+    const { head, plan, schema, inferred } = await planFirst(options, sources[0]!, planning, { jobId, target }, notice)
+    const findings = new Findings(options)
     for (const [segment, source] of sources.entries()) {
       const isFirst = segment === 0
       const own = isFirst ? head : await headOf(source, head.dialect, () => head.header)
       const given = { jobId, file: source.name, schema, inferred: inferred?.schema, target }
-      const { program } = isFirst ? plan : planFor(options, place, own, given)
-      tally.nextSource(segment, source.name)
+      const { program } = isFirst ? plan : planFor(options, planning, own, given)
+      findings.nextSource(segment, source.name)
       await readSource(
         options,
-        { source, head: own, program, encoding: place.encodingFor(program.columns, 'copy') },
-        tally,
+        { source, head: own, program, encoding: planning.encodingFor(program.columns, 'copy') },
+        findings,
       )
     }
     const { dialect, found } = head
@@ -153,8 +153,8 @@ export async function check(given: CheckOptions): Promise<CheckReport> {
       ...found,
       columns: columnsOf(plan.program, inferred?.evidence ?? []),
       schema: schema ?? schemaOf(plan, dialect.nullWords, inferred?.schema),
-      ...tally.counts,
-      bytes: tally.bytes,
+      ...findings.counts,
+      bytes: findings.bytes,
       elapsedMs: Math.round(performance.now() - begun),
     }
   } finally {
@@ -167,7 +167,7 @@ export async function check(given: CheckOptions): Promise<CheckReport> {
 }
 
 /** What is asked of a database before rows are written. */
-type Place = Pick<Database, 'kind' | 'storageFor' | 'encodingFor'>
+type PlanningDatabase = Pick<Database, 'kind' | 'storageFor' | 'encodingFor'>
 
 /** The database of the load that is meant, where there is one to look at: a file of SQLite is not made. */
 async function openTarget({ to, table, onNotice, signal }: CheckOptions): Promise<Database | undefined> {
@@ -178,7 +178,7 @@ async function openTarget({ to, table, onNotice, signal }: CheckOptions): Promis
 }
 
 /** A new table in a database that is not opened. */
-function placeWithout({ to }: CheckOptions): Place {
+function unopened({ to }: CheckOptions): PlanningDatabase {
   const { kind } = databaseOf(to)
   return kind === 'sqlite'
     ? { kind, storageFor, encodingFor: () => 'sqlite-page' }
@@ -193,24 +193,24 @@ interface Reading {
 }
 
 /** The loop of `load-segment.ts` with nothing to wait for but the source. */
-async function readSource(options: CheckOptions, reading: Reading, tally: Tally): Promise<void> {
+async function readSource(options: CheckOptions, reading: Reading, findings: Findings): Promise<void> {
   const { source, head, program, encoding } = reading
   const { dialect, start } = head
   const { map, signal, maxRecordBytes, limit = Number.POSITIVE_INFINITY } = options
   const charset = charsetOf(dialect.encoding)
   const transcoder = new Transcoder(charset, source.read(start.byte), start.byte)
   const translation = new Translation(charset, start.byte)
-  const parsing = { program, dialect, encoding, maxRecordBytes, position: { ...start, record: tally.recordsRead } }
+  const parsing = { program, dialect, encoding, maxRecordBytes, position: { ...start, record: findings.recordsRead } }
   const parser = map ? new MappedParser({ ...parsing, map }) : new Parser(parsing)
   const batch = new BatchBuffer(LIMITS, false)
   const begin = () => batch.begin(parser.position, Math.min(LIMITS.records, limit - parser.position.record))
   const input = new Input(transcoder.text(), {
     onAsk: () => source.digest?.settle(transcoder.sourceEnd),
-    onRead: () => tally.read(storedAt(source, transcoder.sourceEnd)),
+    onRead: () => findings.read(storedAt(source, transcoder.sourceEnd)),
   })
   const take = (): void => {
     translation.apply(batch, transcoder.sourceEnd - charset.sourceLength(input.waiting))
-    tally.add(batch.rows, batch.rejects)
+    findings.add(batch.rows, batch.rejects)
     begin()
   }
   const nothing = Promise.resolve()
@@ -233,7 +233,7 @@ async function readSource(options: CheckOptions, reading: Reading, tally: Tally)
 }
 
 /** Counts records, and keeps the first rejects. */
-class Tally {
+class Findings {
   recordsRead = 0
   bytes = 0
   readonly #options: CheckOptions

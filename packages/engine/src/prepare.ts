@@ -101,7 +101,7 @@ function refuseContradictions({ onConflict, dedupe = 'none', atomic, mode }: Loa
 }
 
 /** Where a job is looked for, or made. */
-interface Place {
+interface JobPlace {
   database: Database
   store: JobStore
   table: TableName
@@ -109,7 +109,7 @@ interface Place {
   notice: (message: string) => void
 }
 
-async function findJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob | undefined> {
+async function findJob(options: LoadOptions, sources: Source[], place: JobPlace): Promise<PreparedJob | undefined> {
   const { store, table, names, notice } = place
   const job = options.jobId
     ? await ownJob(store, options.jobId)
@@ -135,7 +135,7 @@ async function ownJob(store: JobStore, jobId: string): Promise<Job | undefined> 
 async function targetOf(
   options: LoadOptions,
   [source]: Source[],
-  place: Place,
+  place: JobPlace,
   { job, settings, head }: Pick<PreparedJob, 'job' | 'settings' | 'head'>,
 ): Promise<TargetTable> {
   const { database, names } = place
@@ -157,7 +157,7 @@ async function targetOf(
   return createTable(options, place, settings, create)
 }
 
-async function createJob(options: LoadOptions, sources: Source[], place: Place): Promise<PreparedJob> {
+async function createJob(options: LoadOptions, sources: Source[], place: JobPlace): Promise<PreparedJob> {
   const { database, store, table, names, notice } = place
   const jobId = options.jobId ?? randomUUID()
   const before = await describeWhole(place, options)
@@ -245,7 +245,7 @@ export function noteHeader(settings: Settings, segment: number, header: string[]
 
 async function createTable(
   options: LoadOptions,
-  place: Place,
+  place: JobPlace,
   { lateKey }: Settings,
   { columns, primaryKey }: NonNullable<Plan['create']>,
 ): Promise<TargetTable> {
@@ -267,7 +267,7 @@ async function createTable(
 
 /** The table as it is. One that waits for its unique index, because the load that made it was interrupted or goes on, gets it now. */
 async function describeWhole(
-  { database, store, table, names, notice }: Place,
+  { database, store, table, names, notice }: JobPlace,
   { dedupe }: Pick<LoadOptions, 'dedupe'>,
 ): Promise<TargetTable | undefined> {
   const target = await database.describe(table)
@@ -284,7 +284,7 @@ async function describeWhole(
 }
 
 /** Gives the interrupted job up, for --restart. */
-async function forget({ database, store, table, names, notice }: Place): Promise<void> {
+async function forget({ database, store, table, names, notice }: JobPlace): Promise<void> {
   const job = await store.findUnfinished(names.source, names.target)
   if (!job) return
   const checkpoints = await store.checkpoints(job.jobId)

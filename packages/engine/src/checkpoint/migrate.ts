@@ -1,8 +1,6 @@
 import { SluiceError } from '../errors.ts'
 import type { Database, Sql } from '../write/database.ts'
 
-type Kind = Database['kind']
-
 /** A part of a migration. It may be met again where somebody has dropped tables, and must then change nothing that is right. */
 export interface Step {
   /** A query that gives a row where the step is needed. Default: it is. */
@@ -19,7 +17,7 @@ export interface TableSet {
   name: string
   /** All tables of the set, as the newest version has them. */
   tables: string[]
-  migrations: ((kind: Kind) => Step[])[]
+  migrations: ((kind: Database['kind']) => Step[])[]
 }
 
 /** Any number will do, as long as every version of sluice takes the same one. */
@@ -27,7 +25,7 @@ export const ADVISORY_LOCK = 7_315_928_604
 const VERSIONS = 'sluice_schema'
 
 /** A step that adds a column where a table of an earlier version lacks it; it does nothing where there is no such table. */
-export function addColumn(kind: Kind, table: string, column: string, type: string): Step {
+export function addColumn(kind: Database['kind'], table: string, column: string, type: string): Step {
   const needed =
     kind === 'postgres'
       ? `SELECT 1 WHERE to_regclass('${table}') IS NOT NULL AND NOT EXISTS (SELECT 1 FROM pg_attribute
@@ -114,7 +112,7 @@ async function look(
 }
 
 /** Those tables of the names that exist where a name without a schema leads to. */
-async function existing(sql: Sql, kind: Kind, names: string[]): Promise<Set<string>> {
+async function existing(sql: Sql, kind: Database['kind'], names: string[]): Promise<Set<string>> {
   const quoted = names.map((name) => `'${name}'`)
   const rows = await sql.query<{ name: string }>(
     kind === 'postgres'

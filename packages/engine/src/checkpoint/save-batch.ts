@@ -1,14 +1,12 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { JobCounts, LoadPlan, Sql } from '../write/database.ts'
+import type { Database, JobCounts, LoadPlan, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { renewed } from './clock.ts'
 import { type Lease, type Mark, type SqlRow, toCounts } from './job.ts'
 import { addRejectCounts, countCodes } from './reject-counts.ts'
 import { rejectTableSql } from './reject-table.ts'
-
-type Kind = 'postgres' | 'sqlite'
 
 /** Bounds of one INSERT of rejects. A reject carries up to 64 KB, so the bytes must be bounded as well as the rows. */
 const REJECTS_PER_INSERT = 1_000
@@ -35,7 +33,7 @@ const COUNTERS = ['records_read', 'inserted', 'updated', 'unchanged', 'duplicate
 export async function saveBatch(
   sql: Sql,
   now: string,
-  kind: Kind,
+  kind: Database['kind'],
   lease: Lease & Pick<LoadPlan, 'source' | 'rejectTable'>,
   settled: Settled,
   from: Position,
@@ -84,7 +82,7 @@ export async function saveBatch(
 }
 
 /** Parameters: job, segment, bytes as stored; the counts from `$first` on, and behind them the rejects by code. */
-function addToJob(kind: Kind, now: string, first: number): string {
+function addToJob(kind: Database['kind'], now: string, first: number): string {
   const sums = COUNTERS.map((name, i) => `${name} = ${name} + $${first + i}`).join(', ')
   const codes = addRejectCounts(kind, `$${first + COUNTERS.length}`)
   return `UPDATE ingestion_jobs SET ${sums}, ${codes}, updated_at = ${now},
@@ -94,7 +92,7 @@ function addToJob(kind: Kind, now: string, first: number): string {
 }
 
 /** Parameters: job, segment, bytes as stored, epoch, line, record, byte where the batch begins, SHA-256 of what is before its end, byte of that. */
-function moveCheckpoint(kind: Kind, now: string): string {
+function moveCheckpoint(kind: Database['kind'], now: string): string {
   return `UPDATE ingestion_checkpoints SET committed_stored = $3, committed_byte = $9, committed_line = $5,
     committed_record = $6, committed_sha256 = $8,
     lease_expires = ${renewed(kind, now)}, updated_at = ${now}
@@ -102,7 +100,7 @@ function moveCheckpoint(kind: Kind, now: string): string {
 }
 
 /** Parameters: job, segment, the rejects as a JSON array, name of the source. */
-function insertRejects(kind: Kind, now: string, table: string): string {
+function insertRejects(kind: Database['kind'], now: string, table: string): string {
   const columns = 'line, record, byte_offset, column_name, code, message, value, errors, raw_length, raw'
   const into = `INSERT INTO ${table} (job_id, segment, source, created_at, ${columns})`
   return kind === 'postgres'
@@ -115,7 +113,7 @@ function insertRejects(kind: Kind, now: string, table: string): string {
         FROM json_each($3) ORDER BY key`
 }
 
-function toJson(kind: Kind, rejects: Reject[]): string {
+function toJson(kind: Database['kind'], rejects: Reject[]): string {
   const rows = rejects.map(({ line, record, byteOffset, errors, raw, rawLength }) => {
     const [first] = errors
     return {
@@ -138,7 +136,7 @@ function toJson(kind: Kind, rejects: Reject[]): string {
 const NOT_STORABLE = /\\u(?:0000|d[89a-f])/
 
 /** JSON whose strings the database can hold. */
-export function storableJson(kind: Kind, value: unknown): string {
+export function storableJson(kind: Database['kind'], value: unknown): string {
   const text = JSON.stringify(value)
   // To ask for every string took more time than all else that is done in JavaScript for a reject.
   if (!NOT_STORABLE.test(text)) return text
@@ -146,7 +144,7 @@ export function storableJson(kind: Kind, value: unknown): string {
 }
 
 /** PostgreSQL's text cannot hold NUL, and no database takes half of a surrogate pair (a value may be cut in one). */
-function storable(kind: Kind, text: string): string {
+function storable(kind: Database['kind'], text: string): string {
   const wellFormed = text.toWellFormed()
   return kind === 'postgres' ? wellFormed.replaceAll('\0', '\uFFFD') : wellFormed
 }

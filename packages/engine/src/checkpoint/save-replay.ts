@@ -1,13 +1,11 @@
 import { SluiceError } from '../errors.ts'
 import type { Position } from '../parse/position.ts'
 import type { Reject } from '../reject/reject.ts'
-import type { LoadPlan, Replay, Sql } from '../write/database.ts'
+import type { Database, LoadPlan, Replay, Sql } from '../write/database.ts'
 import type { Settled } from '../write/locate.ts'
 import { addRejectCounts, countCodes } from './reject-counts.ts'
 import { rejectTableSql } from './reject-table.ts'
 import { storableJson } from './save-batch.ts'
-
-type Kind = 'postgres' | 'sqlite'
 
 /** The counters that a replay changes, as the columns of `ingestion_jobs` are called. */
 const COUNTERS = ['inserted', 'updated', 'unchanged', 'duplicates', 'rejected', 'replayed'] as const
@@ -22,7 +20,7 @@ const COUNTERS = ['inserted', 'updated', 'unchanged', 'duplicates', 'rejected', 
 export async function saveReplay(
   sql: Sql,
   now: string,
-  kind: Kind,
+  kind: Database['kind'],
   { jobId, rejectTable }: Pick<LoadPlan, 'jobId' | 'rejectTable'>,
   { outcome, rejects }: Settled,
   { records, refused: before }: Replay,
@@ -89,14 +87,14 @@ export async function saveReplay(
 }
 
 /** The records of the JSON array in `$2`. */
-function list(kind: Kind): string {
+function list(kind: Database['kind']): string {
   return kind === 'postgres'
     ? 'SELECT CAST(value AS bigint) FROM jsonb_array_elements_text(CAST($2 AS jsonb))'
     : 'SELECT value FROM json_each($2)'
 }
 
 /** Parameters: job, the rejects with their new errors as a JSON array. */
-function renew(kind: Kind, table: string): string {
+function renew(kind: Database['kind'], table: string): string {
   const columns = ['column_name', 'code', 'message', 'value']
   if (kind === 'postgres') {
     return `UPDATE ${table} f SET ${[...columns, 'errors'].map((name) => `${name} = r.${name}`).join(', ')}

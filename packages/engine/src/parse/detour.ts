@@ -5,7 +5,7 @@ import { Parser, type ParserOptions } from './parser.ts'
 import { type Position, START } from './position.ts'
 
 /** Where a record stands in the source. */
-export interface Place extends Pick<Reject, 'record' | 'line' | 'byteOffset'> {
+export interface PlacedRecord extends Pick<Reject, 'record' | 'line' | 'byteOffset'> {
   /** The whole record without its line end; valid until {@link Detour.run}. */
   bytes: Uint8Array
 }
@@ -17,7 +17,7 @@ export interface Place extends Pick<Reject, 'record' | 'line' | 'byteOffset'> {
 export class Detour implements BatchSink {
   readonly #parser: Parser
   /** By the offset at which the record begins in what the parser is given at once. */
-  readonly #places = new Map<number, Place>()
+  readonly #places = new Map<number, PlacedRecord>()
   #batch: BatchBuffer | undefined
   #waiting: Uint8Array[] = []
   /** Bytes in `#waiting`. */
@@ -45,7 +45,7 @@ export class Detour implements BatchSink {
   }
 
   /** Adds a whole record, its line end included. */
-  add(record: Uint8Array, place: Place): void {
+  add(record: Uint8Array, place: PlacedRecord): void {
     this.#places.set(this.#added, place)
     this.#waiting.push(record)
     this.#added += record.length
@@ -97,7 +97,7 @@ export class Detour implements BatchSink {
     this.#batch?.addReject(rejectAt(this.#placeOf(byteOffset - this.#base), errors))
   }
 
-  #placeOf(start: number): Place {
+  #placeOf(start: number): PlacedRecord {
     const place = this.#places.get(start)
     if (!place) throw new SluiceError('SLUICE_INTERNAL', `No record was given to the checks at offset ${start}`)
     this.#places.delete(start)
@@ -105,6 +105,6 @@ export class Detour implements BatchSink {
   }
 }
 
-export function rejectAt({ bytes, ...place }: Place, errors: Reject['errors']): Reject {
+export function rejectAt({ bytes, ...place }: PlacedRecord, errors: Reject['errors']): Reject {
   return { ...place, errors, raw: Buffer.from(bytes.subarray(0, RAW_LIMIT)), rawLength: bytes.length }
 }

@@ -2,7 +2,7 @@ import type { JsonDialect } from './dialect.ts'
 import type { Fault } from './fault.ts'
 import { ElementEnd, isSpace } from './json-structure.ts'
 import { JsonText, type Member } from './json-text.ts'
-import type { Cell, Place, ReadOptions, RecordFault, SourceRecord } from './records.ts'
+import type { Cell, Reached, ReadOptions, RecordFault, SourceRecord } from './records.ts'
 
 const [LF, CR, COMMA, CLOSE_ARRAY] = [0x0a, 0x0d, 0x2c, 0x5d]
 const BYTE_ORDER_MARK = [0xef, 0xbb, 0xbf]
@@ -38,7 +38,7 @@ export class JsonReader {
     if (position.byte === 0 && BYTE_ORDER_MARK.every((byte, index) => bytes[index] === byte)) this.#at = 3
   }
 
-  *[Symbol.iterator](): Generator<SourceRecord, Place, undefined> {
+  *[Symbol.iterator](): Generator<SourceRecord, Reached, undefined> {
     for (;;) {
       const record = this.#json.form === 'lines' ? this.#nextLine() : this.#nextElement()
       if (!record) break

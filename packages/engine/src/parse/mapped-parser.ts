@@ -1,6 +1,6 @@
 import type { Program } from '../schema/program.ts'
 import type { BatchBuffer } from './batch.ts'
-import { Detour, type Place, rejectAt } from './detour.ts'
+import { Detour, type PlacedRecord, rejectAt } from './detour.ts'
 import { CSV, type Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, type SoundRecord } from './fault.ts'
@@ -171,7 +171,7 @@ export class MappedParser {
 
   #take(source: SourceRecord, record: number, batch: BatchBuffer): void {
     const { line, byteOffset, end, next, fault } = source
-    const place: Place = { record, line, byteOffset, bytes: this.#sourceBytes(byteOffset, end) }
+    const place: PlacedRecord = { record, line, byteOffset, bytes: this.#sourceBytes(byteOffset, end) }
     if (fault) {
       batch.addReject(rejectAt(place, [faultError(fault.reason, fault.cell, this.#sound, fault.text)]))
     } else if (this.#mapper.takes(source)) {

@@ -77,7 +77,7 @@ export function* readRecords(
   bytes: Uint8Array,
   dialect: Dialect,
   options: ReadOptions = {},
-): Generator<SourceRecord, Place, undefined> {
+): Generator<SourceRecord, Reached, undefined> {
   const { final = true, maxRecordBytes = MAX_RECORD_BYTES, position = START } = options
   if (dialect.json) {
     const { columns = [], begun = false } = options
@@ -90,7 +90,7 @@ export function* readRecords(
 }
 
 /** Where reading goes on. */
-export interface Place extends Pick<Position, 'byte' | 'line'> {
+export interface Reached extends Pick<Position, 'byte' | 'line'> {
   /** JSON: whether the array was closed there, or not even that can be told. */
   closed?: boolean
 }
@@ -100,7 +100,7 @@ export function readKept(
   bytes: Uint8Array,
   dialect: Dialect,
   columns: readonly string[],
-): Generator<SourceRecord, Place, undefined> {
+): Generator<SourceRecord, Reached, undefined> {
   // A position that is not the source's start, where a byte order mark would be skipped.
   const options = { maxRecordBytes: bytes.length, position: { byte: 1, line: 1, record: 0 }, columns }
   return readRecords(dialect.json?.form === 'array' ? Buffer.concat([bytes, CLOSING]) : bytes, dialect, options)

@@ -10,7 +10,7 @@ import { show } from './read-json.ts'
 import { patternParts } from './strptime.ts'
 
 /** What a column of the table asks, whether it is there already or is to be created. */
-export interface Place {
+export interface ColumnRules {
   name: string
   /** Undefined where the schema's type decides: a column that is created, or one of SQLite without affinity. */
   own: Pick<TargetColumn, 'type' | 'storage' | 'fractionDigits'> | undefined
@@ -32,27 +32,27 @@ const WIDENED: Partial<Record<ColumnType['kind'], readonly ColumnType['kind'][]>
 export function columnProgram(
   from: ProgramColumn['from'],
   field: Field | undefined,
-  place: Place,
+  rules: ColumnRules,
   storageFor: (type: ColumnType) => Storage,
   problems: string[],
 ): ProgramColumn {
   const asked = field && fieldCheck(field)
-  const { type, storage, test } = typeIn(place, asked, storageFor)
+  const { type, storage, test } = typeIn(rules, asked, storageFor)
   const { constraints = {} } = field ?? {}
   const column: ProgramColumn = {
-    name: place.name,
+    name: rules.name,
     from,
     type,
     storage,
     transforms: [...(field?.transform ?? [])],
-    required: place.required || constraints.required === true,
+    required: rules.required || constraints.required === true,
     formats: field && isTemporal(type) ? formatPatterns(field) : [],
     ...(field && type.kind === 'boolean' ? booleanWords(field) : { trueWords: [], falseWords: [] }),
     decimalChar: field?.decimalChar ?? '.',
     groupChar: field?.groupChar ?? null,
   }
   const lost = lossOf(column)
-  if (lost) problems.push(`column ${show(place.name)} cannot hold the ${lost} that the format of its field names`)
+  if (lost) problems.push(`column ${show(rules.name)} cannot hold the ${lost} that the format of its field names`)
   for (const side of ['minimum', 'maximum'] as const) {
     const limit = constraints[side]
     if (limit === undefined) continue
@@ -60,19 +60,19 @@ export function columnProgram(
     if (text !== undefined) column[side] = text
     else
       problems.push(
-        `${side} ${show(limit)} of field ${show(field?.name)} is no ${type.kind}, as column ${show(place.name)} is`,
+        `${side} ${show(limit)} of field ${show(field?.name)} is no ${type.kind}, as column ${show(rules.name)} is`,
       )
   }
-  if (asked) limitDigits(column, place.own?.type)
+  if (asked) limitDigits(column, rules.own?.type)
   if (constraints.minLength !== undefined) column.minLength = constraints.minLength
   const maxLength = Math.min(
     constraints.maxLength ?? Number.POSITIVE_INFINITY,
-    place.maxLength ?? Number.POSITIVE_INFINITY,
+    rules.maxLength ?? Number.POSITIVE_INFINITY,
   )
   if (maxLength < Number.POSITIVE_INFINITY) column.maxLength = maxLength
   const allowed = constraints.enum && allowedValues(constraints.enum, column)
   if (constraints.enum && !allowed) column.enum = constraints.enum.map(String)
-  const tests = [allowed, test, patternTest(constraints.pattern), fractionTest(place.own?.fractionDigits)].filter(
+  const tests = [allowed, test, patternTest(constraints.pattern), fractionTest(rules.own?.fractionDigits)].filter(
     (one) => one !== undefined,
   )
   if (tests.length > 0) column.test = (value) => firstMessage(tests, value)
@@ -81,7 +81,7 @@ export function columnProgram(
 
 /** The type that is checked, and how it is stored. */
 function typeIn(
-  { own }: Place,
+  { own }: ColumnRules,
   asked: FieldCheck | undefined,
   storageFor: (type: ColumnType) => Storage,
 ): FieldCheck & { storage: Storage } {

@@ -85,7 +85,7 @@ export class Merge {
   }
 }
 
-interface Place {
+interface MergeTarget {
   db: DatabaseSync
   table: string
   conflict: Conflict
@@ -100,7 +100,7 @@ interface Statements {
 }
 
 /** @param from Where the rows come from, ending in a condition. `order`: theirs. */
-function prepare({ db, table, conflict, columns }: Place, from: string, order: string): Statements {
+function prepare({ db, table, conflict, columns }: MergeTarget, from: string, order: string): Statements {
   const { key, action, renews } = conflict
   const into = `INSERT OR ABORT INTO main.${quoted(table)} AS t (${columns.map(quoted).join(', ')})`
   const values = columns.map((_, i) => `c${i}`).join(', ')
@@ -135,7 +135,7 @@ function prepare({ db, table, conflict, columns }: Place, from: string, order: s
 }
 
 /** Finds the ranks of staged rows whose key the table has, or a row before them. */
-function takenInStage({ db, table, conflict: { key }, columns }: Place): StatementSync {
+function takenInStage({ db, table, conflict: { key }, columns }: MergeTarget): StatementSync {
   const cells = key.map((name) => `c${columns.indexOf(name)}`)
   const equal = key.map((name, i) => `t.${quoted(name)} = s.${cells[i]}`).join(' AND ')
   const collations = collationsOf(db, table, key)
