@@ -1,17 +1,16 @@
 import { hash } from 'node:crypto'
-import { SluiceError } from '../errors.ts'
 import { codeOf, cutValue, describeError, REASONS } from '../reject/messages.ts'
 import { ERRORS_LIMIT, RAW_LIMIT, type RejectError } from '../reject/reject.ts'
 import type { Encoding, Program } from '../schema/program.ts'
 import type { BatchSink } from './batch.ts'
 import { cellText, extraMember } from './cell-text.ts'
-import { type CompiledProgram, compileProgram, ENCODINGS } from './compile.ts'
 import type { Dialect } from './dialect.ts'
 import { EndlessLine } from './endless.ts'
 import { faultError, isFault, type SoundRecord } from './fault.ts'
-import { compileJsonColumns } from './json-columns.ts'
 import { EndlessElement, spaceWithoutEnd, truncated } from './json-structure.ts'
-import { align, CONVERT, ERROR_BYTES, FAULT_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
+import { CONVERT, ERROR_BYTES, Kernel, type KernelHost, REJECT_BYTES, SCAN } from './kernel.ts'
+import { type Areas, CARRY, CHUNK } from './kernel-areas.ts'
+import { JSON_STATES, setUp } from './kernel-setup.ts'
 import { Passage } from './passage.ts'
 import type { Position } from './position.ts'
 import { MAX_RECORD_BYTES } from './records.ts'
@@ -43,36 +42,6 @@ export type Filled =
   | 'end'
 
 /**
- * Bytes the kernel takes at once, about 0.5 ms of work: more gains nothing (256 KiB and 1 MiB were equal within noise),
- * and would hold up the event loop of a server.
- */
-const CHUNK = 256 * 1024
-/** Room for what is left of a chunk: the record that goes on in the next one. */
-const CARRY = 64 * 1024
-const OUTPUT = 1024 * 1024
-const INDEX_ENTRIES = 32 * 1024
-const FAULTS = 1024
-const ROWS = 16 * 1024
-const REJECTS = 2048
-const ERRORS = 8192
-/** Digits of the largest numeric (131,072 + 16,383), twice, and room. */
-const DIGITS = 320 * 1024
-/** Bytes of cells beyond those of the input: for the marks of a record, and members that have no column. */
-const CELL_ROOM = 4096
-/** What reading and writing 16 (or, scanning, 64) bytes at once may pass the end by. */
-const PADDING = 128
-
-const LINE_ENDS = { lf: 0, cr: 1, any: 2 } as const
-const NONE = -1
-
-/** Twice that, the input and its cells, are the offsets that the index holds: 30 bits. */
-const MOST_JSON_BYTES = 480 * 1024 * 1024
-
-/** As kernel/scan/json.ts has them. */
-const JSON_FORMS = { lines: 1, array: 2 } as const
-const JSON_STATES = { first: 0, separator: 1, any: 3 } as const
-
-/**
  * Bytes in, batches out: the kernel with its memory. It does no I/O and never waits; `fill` says what it needs.
  *
  * @example
@@ -90,19 +59,11 @@ export class Parser {
   readonly #begun: boolean
   readonly #sound: SoundRecord
   readonly #kernel: Kernel
-  readonly #compiled: CompiledProgram
-  readonly #lists: Lists
+  readonly #areas: Areas
   /** Sentences of users' own checks; the kernel keeps their ordinals. */
   #messages: string[] = []
 
   readonly #onDigest: (digest: string) => string
-
-  /** The areas that grow: where they are, and their sizes. */
-  #input = 0
-  #output = 0
-  #cells = 0
-  #capacity = CHUNK + CARRY
-  #outputSize = OUTPUT
 
   /** Bytes in the input; those before `#taken` are in a batch. */
   #have = 0
@@ -127,53 +88,7 @@ export class Parser {
     this.#passage = new Passage(this.#sound)
     this.#position = { ...position }
     this.#kernel = new Kernel((kernel) => this.#host(kernel))
-    const { calls, base } = this.#kernel
-    this.#compiled = compileProgram(program, dialect.nullWords, encoding, base)
-    const columns = dialect.json && compileJsonColumns(program, align(base + this.#compiled.bytes.length + PADDING, 64))
-    const behind = columns ? columns.names + columns.bytes.length : base + this.#compiled.bytes.length
-    this.#lists = layLists(align(behind + PADDING, 64), program.columns.length, program.sourceColumns.length)
-    this.#layBuffers()
-    this.#kernel.bytes.set(this.#compiled.bytes, base)
-    const delimiter = Buffer.from(dialect.delimiter)
-    calls.setDialect(
-      Buffer.concat([delimiter, Buffer.alloc(8)]).readBigUInt64LE(),
-      delimiter.length,
-      dialect.trailingDelimiter ?? false,
-      dialect.quote?.charCodeAt(0) ?? NONE,
-      dialect.escape === dialect.quote ? NONE : (dialect.escape?.charCodeAt(0) ?? NONE),
-      dialect.comment?.charCodeAt(0) ?? NONE,
-      LINE_ENDS[dialect.lineEnd],
-      maxRecordBytes,
-      this.#compiled.nullWords,
-      dialect.nullWords.length === 1 && dialect.nullWords[0] === '',
-    )
-    if (dialect.json && columns) {
-      if (maxRecordBytes > MOST_JSON_BYTES)
-        throw new SluiceError(
-          'SLUICE_USAGE',
-          `A record of JSON can have at most ${MOST_JSON_BYTES} bytes (--max-record-bytes)`,
-        )
-      this.#kernel.bytes.set(columns.bytes, columns.names)
-      const { names, wants, count, places, mask, slots } = columns
-      const state = begun ? JSON_STATES.any : JSON_STATES.first
-      const form = JSON_FORMS[dialect.json.form]
-      calls.setJson(form, state, dialect.json.ignoresUnknown, names, wants, count, places, mask, slots)
-    }
-    const usesLine = program.columns.some(({ from }) => 'line' in from)
-    calls.setProgram(
-      base,
-      program.columns.length,
-      program.sourceColumns.length,
-      ENCODINGS[encoding],
-      this.#compiled.rowOverhead,
-      this.#compiled.textFactor,
-      usesLine,
-    )
-    const { content = 0, contentCount = 0, members = 0, memberCount = 0 } = this.#compiled.composed ?? {}
-    calls.setCompose(content, contentCount, members, memberCount, dialect.json !== undefined)
-    calls.setLists(...this.#lists.areas)
-    calls.outputTaken()
-    calls.setCounters(1n, BigInt(position.line))
+    this.#areas = setUp(this.#kernel, options)
   }
 
   /** Where the next record that is in no batch begins. */
@@ -194,12 +109,14 @@ export class Parser {
     this.#fed = true
     if (this.#passage.isOpen) return this.#passage.push(bytes)
     if (this.#taken > 0) {
-      this.#kernel.bytes.copyWithin(this.#input, this.#input + this.#taken, this.#input + this.#have)
+      const { input } = this.#areas
+      this.#kernel.bytes.copyWithin(input, input + this.#taken, input + this.#have)
       this.#have -= this.#taken
       this.#taken = 0
     }
-    const size = Math.min(bytes.length, this.#capacity - this.#have)
-    this.#kernel.bytes.set(size === bytes.length ? bytes : bytes.subarray(0, size), this.#input + this.#have)
+    const { input, capacity } = this.#areas
+    const size = Math.min(bytes.length, capacity - this.#have)
+    this.#kernel.bytes.set(size === bytes.length ? bytes : bytes.subarray(0, size), input + this.#have)
     this.#have += size
     return size
   }
@@ -259,10 +176,7 @@ export class Parser {
       const most = this.#maxRecord + CHUNK + CARRY
       this.#needed = Math.min(waiting > CARRY ? waiting + (waiting >> 2) : waiting + 1, most)
       if (waiting >= most) throw spaceWithoutEnd(this.#position, waiting)
-      if (this.#needed > this.#capacity) {
-        this.#capacity = Math.min(this.#capacity * 2, most)
-        this.#layBuffers()
-      }
+      if (this.#needed > this.#areas.capacity) this.#areas.growInput(most, this.#have)
     }
     return found
   }
@@ -271,9 +185,7 @@ export class Parser {
     const { calls } = this.#kernel
     const status = calls.convert(batch.recordsLeft, batch.input.length - this.#taken)
     if (status === CONVERT.grow) {
-      this.#outputSize = align(calls.getWanted(), OUTPUT)
-      this.#layBuffers()
-      calls.outputTaken()
+      this.#areas.growOutput(calls.getWanted(), this.#have)
       return
     }
     this.#take(batch)
@@ -287,8 +199,9 @@ export class Parser {
   #take(batch: BatchSink): void {
     const { calls, bytes } = this.#kernel
     const at = calls.getAt()
-    batch.addInput(bytes.subarray(this.#input + this.#taken, this.#input + at))
-    batch.addRows(new Uint32Array(bytes.buffer, this.#lists.rowStarts, calls.getRows()))
+    const { input, rowStarts } = this.#areas
+    batch.addInput(bytes.subarray(input + this.#taken, input + at))
+    batch.addRows(new Uint32Array(bytes.buffer, rowStarts, calls.getRows()))
     this.#takeRejects(batch)
     this.#takeOutput(batch)
     const position = this.#position
@@ -306,7 +219,8 @@ export class Parser {
     const { calls, bytes } = this.#kernel
     const size = calls.getOut()
     if (size === 0) return
-    batch.addOutput(bytes.subarray(this.#output, this.#output + size))
+    const { output } = this.#areas
+    batch.addOutput(bytes.subarray(output, output + size))
     calls.outputTaken()
   }
 
@@ -316,7 +230,7 @@ export class Parser {
     let counted = this.#taken
     let line = this.#position.line
     for (let i = 0; i < rejected; i++) {
-      const entry = this.#lists.rejects + i * REJECT_BYTES
+      const entry = this.#areas.rejects + i * REJECT_BYTES
       const [start, end, , first, count, ordinal] = Array.from({ length: 6 }, (_, field) =>
         view.getUint32(entry + field * 4, true),
       ) as [number, number, number, number, number, number]
@@ -338,7 +252,7 @@ export class Parser {
   /** The error at `ordinal` of the kernel's list, and the cell by which errors of a record are ordered. */
   #error(ordinal: number): { cell: number; error: RejectError } {
     const { view } = this.#kernel
-    const entry = this.#lists.errors + ordinal * ERROR_BYTES
+    const entry = this.#areas.errors + ordinal * ERROR_BYTES
     const which = view.getUint32(entry, true)
     const reason = REASONS[view.getUint32(entry + 4, true) - 1]![0]
     const bytes = this.#inputBytes(view.getUint32(entry + 8, true), view.getUint32(entry + 12, true))
@@ -416,31 +330,8 @@ export class Parser {
 
   /** A copy of the input from offset `start` to `end`. */
   #inputBytes(start: number, end: number): Buffer {
-    return Buffer.from(this.#kernel.bytes.subarray(this.#input + start, this.#input + end))
-  }
-
-  /** Lays output, input and scratch areas out behind the lists; what is in the input moves along. */
-  #layBuffers(): void {
-    const { rowOverhead, textFactor } = this.#compiled
-    const output = align(this.#lists.end, 64)
-    const input = align(output + this.#outputSize + PADDING, 64)
-    const scratchSize = align(this.#capacity * textFactor + rowOverhead + PADDING, 64)
-    const cells = align(input + this.#capacity + PADDING, 64)
-    const cellsSize = this.#dialect.json ? this.#capacity + CELL_ROOM + 2 * this.#program.sourceColumns.length : 0
-    const scratch = align(cells + cellsSize + PADDING, 64)
-    const composed = scratch + 3 * scratchSize
-    this.#kernel.reserve(composed + (this.#compiled.composed ? scratchSize : 0))
-    this.#kernel.calls.setComposeArea(composed)
-    // The cells of records that wait in the index move by as much as the input, which is copied over what was theirs.
-    if (cells > this.#cells && this.#cells > 0)
-      this.#kernel.bytes.copyWithin(cells, this.#cells, this.#cells + cellsSize)
-    this.#cells = cells
-    this.#kernel.calls.setCells(cells, cells + cellsSize)
-    this.#kernel.bytes.copyWithin(input, this.#input, this.#input + this.#have)
-    this.#input = input
-    this.#output = output
-    const other = scratch + scratchSize
-    this.#kernel.calls.setBuffers(input, output, output + this.#outputSize, scratch, other, other + scratchSize)
+    const { input } = this.#areas
+    return Buffer.from(this.#kernel.bytes.subarray(input + start, input + end))
   }
 
   #host(kernel: Kernel): KernelHost {
@@ -460,48 +351,5 @@ export class Parser {
         return message === undefined ? 0 : this.#messages.push(message)
       },
     }
-  }
-}
-
-interface Lists {
-  areas: Parameters<Kernel['calls']['setLists']>
-  rowStarts: number
-  rejects: number
-  errors: number
-  end: number
-}
-
-/** The areas of fixed size: a batch takes what is in them after each call. */
-function layLists(start: number, columns: number, sourceColumns: number): Lists {
-  const errorsSize = (ERRORS + 2 * columns) * ERROR_BYTES
-  // The kernel marks a record's start in the entry before its first one.
-  const index = start + 64
-  // A record of JSON has an entry for each column of the source, and its members without one.
-  const indexSize = Math.max(INDEX_ENTRIES, sourceColumns + 256) * 4
-  const faults = index + indexSize + PADDING
-  const rowStarts = align(faults + FAULTS * FAULT_BYTES, 64)
-  const rejects = rowStarts + ROWS * 4
-  const errors = rejects + REJECTS * REJECT_BYTES
-  const types = align(errors + errorsSize, 64)
-  const digits = align(types + columns * 9 + PADDING, 64)
-  return {
-    areas: [
-      index,
-      index + indexSize,
-      faults,
-      rowStarts,
-      rowStarts,
-      ROWS,
-      rejects,
-      REJECTS,
-      errors,
-      ERRORS + 2 * columns,
-      types,
-      digits,
-    ],
-    rowStarts,
-    rejects,
-    errors,
-    end: digits + DIGITS,
   }
 }
