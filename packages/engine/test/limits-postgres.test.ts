@@ -1,7 +1,9 @@
 import assert from 'node:assert/strict'
+import { Readable } from 'node:stream'
 import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
+import { load } from '../src/load.ts'
 import type { Sql } from '../src/write/database.ts'
 import { startServer } from './support/postgres.ts'
 import { Random } from './support/random.ts'
@@ -166,4 +168,29 @@ describe('a standby that does not answer', () => {
     }
     await receipt
   })
+})
+
+test('a row that a policy or the check option of a view refuses is a reject, for a role with no more rights than are documented', async () => {
+  const owner = await roleWith('')
+  await load({ source: Readable.from(['id\n1\n']), to: owner, table: 'made' })
+  await client.query(`
+    REASSIGN OWNED BY someone TO CURRENT_USER; DROP OWNED BY someone; DROP TABLE IF EXISTS guarded CASCADE;
+    CREATE TABLE guarded (id int4, who text); ALTER TABLE guarded ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY own ON guarded USING (true) WITH CHECK (who = current_user);
+    CREATE VIEW small AS SELECT id FROM guarded WHERE id < 3 WITH CHECK OPTION;
+    GRANT INSERT ON guarded, small TO someone;
+    GRANT SELECT, INSERT, UPDATE, DELETE ON ingestion_jobs, ingestion_checkpoints, failed_imports, sluice_schema TO someone`)
+  const source = () => Readable.from(['id,who\n1,someone\n2,nobody\n3,someone\n'])
+  const options = { to: owner, table: 'guarded', write: 'unnest' as const }
+  await assert.rejects(load({ ...options, source: source() }), {
+    code: 'SLUICE_DATABASE',
+    message: /permission denied for sequence failed_imports_id_seq.* USAGE of their sequences/,
+  })
+  await client.query('GRANT USAGE ON SEQUENCE failed_imports_id_seq TO someone')
+  const guarded = await load({ ...options, source: source(), restart: true })
+  assert.deepEqual([guarded.inserted, guarded.rejectsByCode], [2, { 'constraint-error': 1 }])
+  const small = await load({ ...options, source: Readable.from(['id\n1\n5\n2\n']), table: 'small' })
+  assert.deepEqual([small.inserted, small.rejectsByCode], [2, { 'constraint-error': 1 }])
+  const { rows } = await client.query('SELECT id FROM guarded ORDER BY id')
+  assert.deepEqual(rows, [{ id: 1 }, { id: 1 }, { id: 2 }, { id: 3 }])
 })

@@ -346,6 +346,7 @@ test('errors by cause', () => {
   for (const [cause, codes] of Object.entries(causes))
     for (const code of codes) assert.equal(classify(thrown(code)), cause, code)
   assert.equal(classify(thrown('42501', { routine: 'exec_stmt_raise' })), 'data')
+  assert.equal(classify(thrown('42501', { routine: 'ExecWithCheckOptions' })), 'data')
   assert.equal(classify(thrown('40001', { routine: 'exec_stmt_raise' })), 'transient')
   assert.equal(classify(Object.assign(new Error('read'), { code: 'ECONNRESET' })), 'transient')
   assert.equal(classify(new Error('Connection terminated unexpectedly')), 'transient')

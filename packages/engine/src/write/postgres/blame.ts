@@ -30,7 +30,7 @@ export class Blame {
     const column = error.column ?? place?.column ?? (await this.#firstColumn(sql, error))
     const message = reason(error)
     return {
-      code: rejectCode(error.code),
+      code: rejectCode(error),
       message: message.length > MESSAGE_LIMIT ? `${message.slice(0, MESSAGE_LIMIT)}…`.toWellFormed() : message,
       // A trigger may have failed in another table.
       column: column !== null && this.#columns.has(column) ? column : null,

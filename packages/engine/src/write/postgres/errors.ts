@@ -32,6 +32,17 @@ const CAUSES: Record<string, Exclude<Cause, 'environment'>> = {
 /** In class 22, but no row's fault: malformed COPY data, which is a defect of sluice. */
 const MALFORMED_COPY = '22P04'
 
+/**
+ * Functions of the server whose errors are a row's, whatever their code: RAISE ... USING ERRCODE may give any, and a row-level security policy
+ * that a row violates is told like a missing right.
+ */
+const RAISE = 'exec_stmt_raise'
+const CHECK_OPTIONS = 'ExecWithCheckOptions'
+
+/** What to do about a missing right. */
+const RIGHTS =
+  " The role needs INSERT on the table; and SELECT, INSERT, UPDATE and DELETE on sluice's own tables with USAGE of their sequences, or CREATE on the schema to make them."
+
 /** Codes of Node for a connection that broke or did not come about. ENOTFOUND is a wrong name, not a moment's trouble. */
 const BROKEN_CONNECTION = new Set([
   'ECONNREFUSED',
@@ -54,8 +65,7 @@ export function classify(error: unknown): Cause {
     const code = error.code ?? ''
     const known = CAUSES[code] ?? CAUSES[code.slice(0, 2)]
     if (known === 'transient' || code === MALFORMED_COPY) return known === 'transient' ? known : 'environment'
-    // RAISE ... USING ERRCODE may give any code, also one of a class that is otherwise the environment's.
-    return known ?? (error.routine === 'exec_stmt_raise' ? 'data' : 'environment')
+    return known ?? (error.routine === RAISE || error.routine === CHECK_OPTIONS ? 'data' : 'environment')
   }
   return isConnectionLoss(error) ? 'transient' : 'environment'
 }
@@ -87,12 +97,12 @@ function isConnectionLoss(error: unknown): boolean {
 }
 
 /** The reject code of a data error. */
-export function rejectCode(sqlState: string | undefined): RejectCode {
+export function rejectCode({ code = '', routine }: Pick<DatabaseError, 'code' | 'routine'>): RejectCode {
   // As the checks before the database have it: too long for varchar(n) is a constraint, no number is a type.
-  if (sqlState === '23505') return 'unique-error'
-  if (sqlState === '22021' || sqlState === '22P05') return 'encoding-error'
-  if (sqlState === '22001' || sqlState === '44000' || sqlState?.startsWith('23')) return 'constraint-error'
-  return sqlState?.startsWith('22') ? 'type-error' : 'database-error'
+  if (code === '23505') return 'unique-error'
+  if (code === '22021' || code === '22P05') return 'encoding-error'
+  if (code === '22001' || code.startsWith('23') || routine === CHECK_OPTIONS) return 'constraint-error'
+  return code.startsWith('22') ? 'type-error' : 'database-error'
 }
 
 /**
@@ -107,7 +117,7 @@ export function explain(error: unknown, label: string, doing: string): SluiceErr
     })
   }
   const code = sqlState(error)
-  const hint = isDatabaseError(error) && error.hint ? ` Hint: ${error.hint}` : ''
+  const hint = isDatabaseError(error) && error.hint ? ` Hint: ${error.hint}` : code === '42501' ? RIGHTS : ''
   return new SluiceError(
     'SLUICE_DATABASE',
     `${label} failed while ${doing}: ${reason(error)}${code ? ` (SQLSTATE ${code})` : ''}.${hint}`,
