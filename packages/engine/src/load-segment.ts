@@ -19,6 +19,7 @@ import type { PreparedJob } from './prepare.ts'
 import type { RejectFile } from './reject/reject-file.ts'
 import { MOST_CONNECTIONS } from './segments.ts'
 import type { Source } from './source/source.ts'
+import { declaredTypes } from './target.ts'
 import { storedAt } from './unpack.ts'
 import type { Committer } from './write/committer.ts'
 import type { Database } from './write/database.ts'
@@ -99,7 +100,8 @@ export async function loadSegment(run: Run, part: Part, committer: Committer): P
   const { dialect } = head
   // Where rows are numbered in the end, none of them is a duplicate before.
   const conflict = staging?.numbering ? undefined : plan.conflict
-  const way = { table, dialect, encoding, write, stagedFor: staging?.stagedFor, rows: mostRows }
+  const declared = declaredTypes(prepared.target, staging?.numbering?.column)
+  const way = { table, declared, dialect, encoding, write, stagedFor: staging?.stagedFor, rows: mostRows }
   await committer.prepare({ program, conflict }, way)
   const charset = charsetOf(head.dialect.encoding)
   const transcoder = new Transcoder(charset, source.read(from.byte, known, to), from.byte)

@@ -18,6 +18,7 @@ import type { Program } from './schema/program.ts'
 import { isStaged, type Settings } from './settings.ts'
 import { openSources } from './source/open.ts'
 import { tableNamed } from './table-name.ts'
+import { declaredTypes } from './target.ts'
 import type { Database, LoadPlan, Outcome, Replay } from './write/database.ts'
 import { openDatabase, refuseMissingFile } from './write/open.ts'
 import { retry } from './write/retry.ts'
@@ -184,7 +185,8 @@ async function prepareReplay(
     const encoding = database.encodingFor(columns, write)
     const { rejectTable } = settings.asked
     const lease = { jobId: job.jobId, segment: 0, epoch: 0, rejectTable }
-    const plan: LoadPlan = { ...lease, table, columns, origins, dialect: COMPOSED, encoding, write, conflict }
+    const declared = declaredTypes(target)
+    const plan: LoadPlan = { ...lease, table, columns, declared, origins, dialect: COMPOSED, encoding, write, conflict }
     await database.prepare(plan)
     return {
       header,

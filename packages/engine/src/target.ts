@@ -2,7 +2,7 @@ import { REJECT_TABLE } from './checkpoint/reject-table.ts'
 import { SluiceError } from './errors.ts'
 import { tableNameFor } from './schema/table-name.ts'
 import { tableNamed } from './table-name.ts'
-import type { TableName } from './write/database.ts'
+import type { TableName, TargetTable } from './write/database.ts'
 import { STAGING_PREFIX } from './write/staging.ts'
 
 /** Sluice's own tables, in whichever schema. */
@@ -52,6 +52,14 @@ function parseName(text: string, flag: string): TableName {
     throw new SluiceError('SLUICE_USAGE', `"${text}" is no table name; give ${flag} T or ${flag} schema.T`)
   }
   return name
+}
+
+/**
+ * The types of a table's columns by their names, for which rows are made.
+ * @param numbered the column in which rows that wait have more than they will have in the table
+ */
+export function declaredTypes({ columns }: TargetTable, numbered?: string): Map<string, string> {
+  return new Map(columns.filter(({ name }) => name !== numbered).map(({ name, declared }) => [name, declared]))
 }
 
 function isOwn(name: string): boolean {

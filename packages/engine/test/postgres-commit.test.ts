@@ -463,3 +463,10 @@ test('a malformed batch is a defect, not a reject', async () => {
   await assert.rejects(commit(batchOf([[1]])), /row field count is 1, expected 2/)
   assert.deepEqual(await column(`SELECT rejected AS v FROM ingestion_jobs WHERE job_id = '${jobId}'`), [0])
 })
+
+test('a table that was altered between plan and preparation takes no rows', async () => {
+  await assert.rejects(prepared('id int8, name text', { declared: new Map([['id', 'integer']]) }), {
+    code: 'SLUICE_DATABASE',
+    message: /column "id" was integer and is bigint/,
+  })
+})

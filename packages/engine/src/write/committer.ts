@@ -68,7 +68,7 @@ export class Committer {
 
   async prepare(
     { program, conflict }: { program: Program; conflict?: Conflict | undefined },
-    way: Pick<LoadPlan, 'table' | 'dialect' | 'encoding' | 'write' | 'stagedFor' | 'rows'>,
+    way: Pick<LoadPlan, 'table' | 'declared' | 'dialect' | 'encoding' | 'write' | 'stagedFor' | 'rows'>,
   ): Promise<void> {
     const { columns, sourceColumns } = program
     const origins = columns.map(({ from, name }) =>

@@ -82,6 +82,8 @@ export interface LoadPlan {
   rejectTable?: string | undefined
   table: TableName
   columns: ProgramColumn[]
+  /** Types of the table's columns that rows are made for, as {@link TargetColumn.declared} was; those that are missing are looked up. */
+  declared?: ReadonlyMap<string, string> | undefined
   /** For each column where its values come from: what rejects call it, and its cell in the source, if it has one. */
   origins: { header: string; cell: number | null }[]
   /** For taking a refused row's record apart. */

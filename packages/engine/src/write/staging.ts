@@ -130,6 +130,7 @@ export class Staging {
       : await move(database, this.table, this.stagedFor.table, columns, orElse)
     statements.push(...moving, { text: `DROP TABLE ${from}` })
     failpoint('before-publish')
+    await this.#refuseChanged()
     try {
       await database.transact(statements)
     } catch (error) {
@@ -143,6 +144,25 @@ export class Staging {
       )
     }
     failpoint('after-publish')
+  }
+
+  /** Rows are staged as the columns of the target were: one of another type might round them in silence. */
+  async #refuseChanged(): Promise<void> {
+    const target = this.stagedFor.table
+    const now = new Map((await this.#database.describe(target))?.columns.map(({ name, declared }) => [name, declared]))
+    const staged = (await this.#database.describe(this.table))?.columns ?? []
+    const changed = staged.filter(
+      ({ name, declared }) => this.#columns.has(name) && name !== this.numbering?.column && now.get(name) !== declared,
+    )
+    if (changed.length === 0) return
+    const what = changed.map(
+      ({ name, declared }) => `column ${show(name)} was ${declared} and is ${now.get(name) ?? 'gone'}`,
+    )
+    throw new SluiceError(
+      'SLUICE_DATABASE',
+      `Nothing was published, because the table ${target.table} was changed since the rows were staged: ${what.join(', ')}. ` +
+        'Change it back and run the same command again, or use --restart to start over',
+    )
   }
 
   /** What is to be done about rows whose key others have brought into the target since they were staged. */

@@ -6,11 +6,12 @@ import { refusedForTarget, type TakenRow } from '../taken.ts'
 import type { Blame } from './blame.ts'
 import { describeTable } from './describe.ts'
 import type { Eagerness } from './eager.ts'
-import { classify, isDatabaseError } from './errors.ts'
+import { classify, isDatabaseError, isMalformed } from './errors.ts'
 import { quoteTable } from './identifier.ts'
 import type { LoadRows } from './load-rows.ts'
 import type { Merge } from './merge.ts'
 import type { Session } from './session.ts'
+import type { Shape } from './shape.ts'
 
 /** What the batches of one load have in common. */
 export interface Load {
@@ -19,6 +20,7 @@ export interface Load {
   names: string[]
   loadRows: LoadRows
   blame: Blame
+  shape: Shape
   /** Nothing that happens to a row depends on rows before it, but for constraints that make one wait for the other. */
   isIndependent: boolean
   eagerness: Eagerness
@@ -38,8 +40,9 @@ export async function lacksKey(session: Session, { table, conflict }: LoadPlan):
 }
 
 /** Each attempt ends with the savepoint behind everything that is in and nothing else. */
-export function attempts(session: Session, batch: Batch, { loadRows, blame }: Load) {
+export function attempts(session: Session, batch: Batch, { loadRows, blame, shape }: Load) {
   let loaded = false
+  let isVerified = false
   return async (from: number, to: number): Promise<Refusal | undefined> => {
     if (loaded) await session.run('RELEASE SAVEPOINT sluice; SAVEPOINT sluice')
     try {
@@ -48,8 +51,13 @@ export function attempts(session: Session, batch: Batch, { loadRows, blame }: Lo
       loaded = left === undefined
       return left
     } catch (error) {
-      if (!isDatabaseError(error) || classify(error) !== 'data') throw error
+      const isData = isDatabaseError(error) && classify(error) === 'data'
+      if (!(isData || isMalformed(error))) throw error
       await session.run('ROLLBACK TO SAVEPOINT sluice')
+      // Before thousands of rows are refused for what is not their fault.
+      if (!isVerified) await shape.verify(session)
+      isVerified = true
+      if (!isData) throw error
       loaded = false
       return blame.refusal(session, error, from)
     }

@@ -85,6 +85,12 @@ export function isDatabaseError(error: unknown): error is DatabaseError {
   return error instanceof Error && 'severity' in error && 'code' in error
 }
 
+/** Whether the bytes of a COPY are not what the server takes them for; poolers say 08P01 of anything, too. */
+export function isMalformed(error: unknown): boolean {
+  const state = sqlState(error)
+  return state === MALFORMED_COPY || state === '08P01'
+}
+
 /** Whether the server has no room for one more connection. */
 export function isFull(error: unknown): boolean {
   return sqlState(error instanceof SluiceError ? error.cause : error) === '53300'

@@ -37,6 +37,7 @@ import { copyRows, countingHeirs, unnestRows } from './load-rows.ts'
 import { columnDefinitions, Merge } from './merge.ts'
 import { Order } from './order.ts'
 import { rollback, type Session } from './session.ts'
+import { Shape } from './shape.ts'
 import { silenceLimit } from './silence.ts'
 import { takenRows } from './staging.ts'
 
@@ -166,6 +167,7 @@ class Postgres implements Database {
         names,
         loadRows: hasHeirs ? countingHeirs(loadRows, oid) : loadRows,
         blame: new Blame(relation, table.table, names),
+        shape: await Shape.of(session, plan),
         isIndependent: isIndependent && keys.length === 0,
         eagerness: new Eagerness(),
         keys,
@@ -184,6 +186,7 @@ class Postgres implements Database {
     const doing = `committing records ${batch.from.record + 1} to ${batch.to.record}`
     const save = async (session: Session, guilty: GuiltyRow[], merged = new Merged(load.plan.conflict)) => {
       failpoint('after-rows')
+      await load.shape.verify(session)
       const settled = settle(batch, merged.guilty(guilty), merged, { ...load.plan, names: load.names })
       const { now, kind } = this
       let job: JobCounts | undefined
