@@ -38,6 +38,30 @@ test('a disk without room fails the load once, with no reject for it; with room 
   assert.equal(Number((await target.query('SELECT count(*) AS n FROM people'))[0]!.n), counters.inserted)
 })
 
+test('a standard output or error without room is told where that can be, and ends nothing', async () => {
+  const { cwd, args } = sample(10_000)
+  const shell = (redirected: string, more: string[]) =>
+    sluice(more, { cwd, node: ['sh', '-c', `exec "$0" "$@" ${redirected}`, process.execPath] })
+  const loaded = await shell('> /dev/full', args)
+  assert.equal(loaded.code, 1)
+  assert.match(loaded.stderr, /sluice: what was to be printed could not be written to standard output: ENOSPC/)
+  assert.equal((await outcomeOf(sqliteTarget(join(cwd, 'people.db')), 'people')).status, 'COMPLETED')
+  for (const command of [
+    ['jobs', ...args.slice(2, 4)],
+    ['generate', '--rows', '10000'],
+  ]) {
+    const { code, stderr } = await shell('> /dev/full', command)
+    assert.equal(code, 1)
+    assert.match(
+      stderr,
+      /^sluice: what was to be printed could not be written to standard output: ENOSPC[^\n]*\n(rows=.*\n)?$/,
+    )
+  }
+  const { code, stdout } = await shell('2> /dev/full', [...args, '--force', '--progress', 'json', '--json'])
+  assert.equal(code, 0)
+  assert.equal(JSON.parse(stdout).recordsRead, 10_000)
+})
+
 test('a reader of standard output and error that goes away ends nothing', async () => {
   const { cwd, args } = sample(10_000)
   const { child, ended } = start([...args, '--progress', 'json', '--json'], { cwd })

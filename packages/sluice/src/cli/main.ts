@@ -10,7 +10,7 @@ import { printable } from './plain-text.ts'
 import { addRejects } from './rejects.ts'
 import { addReplay } from './replay.ts'
 import { addServe } from './serve.ts'
-import { isBrokenPipe } from './standard-output.ts'
+import { outliveOutput } from './standard-output.ts'
 import { addWorker } from './worker.ts'
 
 const EXAMPLES = `
@@ -22,12 +22,7 @@ Examples:
 
 const config = readConfig(process.env)
 
-// The reader of what is printed may go away at any time; a load goes on all the same.
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error) => {
-    if (!isBrokenPipe(error)) throw error
-  })
-}
+outliveOutput()
 process.on('uncaughtException', (error) => {
   fail(error)
   process.exit()
