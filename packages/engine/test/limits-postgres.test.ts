@@ -4,6 +4,7 @@ import { after, before, describe, test } from 'node:test'
 import { setTimeout as delay } from 'node:timers/promises'
 import pg from 'pg'
 import { load } from '../src/load.ts'
+import { replay } from '../src/replay.ts'
 import type { Sql } from '../src/write/database.ts'
 import { startServer } from './support/postgres.ts'
 import { Random } from './support/random.ts'
@@ -194,3 +195,32 @@ test('a row that a policy or the check option of a view refuses is a reject, for
   const { rows } = await client.query('SELECT id FROM guarded ORDER BY id')
   assert.deepEqual(rows, [{ id: 1 }, { id: 1 }, { id: 2 }, { id: 3 }])
 })
+
+for (const [encoding, stored] of [
+  ['LATIN1', 'x, é and \\u{65e5}\\u{20ac}'],
+  ['EUC_JP', 'x, \\u{e9} and \\u{65e5}\\u{20ac}'],
+  ['SQL_ASCII', undefined],
+] as const) {
+  test(`a database in ${encoding}: a record whose characters it has not is a reject, and can be corrected`, async () => {
+    const name = `in_${encoding.toLowerCase()}`
+    await client.query(`CREATE DATABASE ${name} TEMPLATE template0 ENCODING ${encoding} LC_COLLATE 'C' LC_CTYPE 'C'`)
+    const url = new URL(server.url)
+    url.pathname = `/${name}`
+    const text = 'id,name\n1,Ann\n2,"x, é and 日€"\n3,Cy\nx,日\n'
+    const schema = { fields: [{ name: 'id', type: 'integer' as const }, { name: 'name' }] }
+    const to = url.href
+    const { inserted, rejectsByCode, jobId } = await load({ source: Readable.from([text]), to, table: 't', schema })
+    const refused = stored === undefined ? {} : { 'encoding-error': 1 }
+    assert.deepEqual([inserted, rejectsByCode], [stored ? 2 : 3, { ...refused, 'type-error': 1 }])
+    const own = new pg.Client(to)
+    await own.connect()
+    const rejects = await own.query('SELECT record, value, raw FROM failed_imports ORDER BY record')
+    if (stored) assert.equal(rejects.rows[0].value, stored)
+    assert.equal(rejects.rows.at(-1).raw.toString(), 'x,日')
+    const corrected = Readable.from(['sluice_record,id,name\n2,2,Bo\n4,4,Di\n'])
+    const replayed = await replay({ source: corrected, to, jobId })
+    assert.equal(replayed.replay.loaded, stored ? 2 : 1)
+    assert.deepEqual((await own.query('SELECT count(*)::int AS rows FROM t')).rows, [{ rows: 4 }])
+    await own.end()
+  })
+}

@@ -10,6 +10,7 @@ import { classify, isDatabaseError, isMalformed } from './errors.ts'
 import { quoteTable } from './identifier.ts'
 import type { LoadRows } from './load-rows.ts'
 import type { Merge } from './merge.ts'
+import type { Storable } from './server-encoding.ts'
 import type { Session } from './session.ts'
 import type { Shape } from './shape.ts'
 
@@ -21,6 +22,7 @@ export interface Load {
   loadRows: LoadRows
   blame: Blame
   shape: Shape
+  storable: Storable
   /** Nothing that happens to a row depends on rows before it, but for constraints that make one wait for the other. */
   isIndependent: boolean
   eagerness: Eagerness

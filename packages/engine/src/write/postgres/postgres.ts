@@ -36,6 +36,7 @@ import { Lines } from './lines.ts'
 import { copyRows, countingHeirs, unnestRows } from './load-rows.ts'
 import { columnDefinitions, Merge } from './merge.ts'
 import { Order } from './order.ts'
+import { storableFor } from './server-encoding.ts'
 import { rollback, type Session } from './session.ts'
 import { Shape } from './shape.ts'
 import { silenceLimit } from './silence.ts'
@@ -168,6 +169,7 @@ class Postgres implements Database {
         loadRows: hasHeirs ? countingHeirs(loadRows, oid) : loadRows,
         blame: new Blame(relation, table.table, names),
         shape: await Shape.of(session, plan),
+        storable: await storableFor(session),
         isIndependent: isIndependent && keys.length === 0,
         eagerness: new Eagerness(),
         keys,
@@ -188,10 +190,11 @@ class Postgres implements Database {
       failpoint('after-rows')
       await load.shape.verify(session)
       const settled = settle(batch, merged.guilty(guilty), merged, { ...load.plan, names: load.names })
+      const stored = { ...settled, rejects: settled.rejects.map(load.storable) }
       const { now, kind } = this
       let job: JobCounts | undefined
-      if (replay) await saveReplay(session, now, kind, load.plan, settled, replay, batch.from)
-      else job = await saveBatch(session, now, kind, load.plan, settled, batch.from, to)
+      if (replay) await saveReplay(session, now, kind, load.plan, stored, replay, batch.from)
+      else job = await saveBatch(session, now, kind, load.plan, stored, batch.from, to)
       failpoint('before-commit')
       await this.#commit(session)
       failpoint('after-commit')
