@@ -193,7 +193,8 @@ export const contentQueue: Script = {
       accepted.judge('002-13', (await database.count('ingested_data')) === all, `still ${count(all)} rows`)
     })
 
-    const middle = room.middle()
+    // A hundred batches.
+    const middle = room.middle(20_000)
     await accepted.scenario(['002-08', '002-20', '002-21'], async () => {
       const { uploadId, moved, kept, keys } = await database.locked('ingested_data', async () => {
         const uploadId = await upload(middle.path)

@@ -61,9 +61,9 @@ export class Room implements AsyncDisposable {
     return sample(this.rows, 1)
   }
 
-  /** A sound file for what is compared or interrupted; at least 60,000 records, so that there is a middle. */
-  middle(): Sample {
-    return sample(Math.max(60_000, Math.min(this.rows, 200_000)))
+  /** A sound file for what is compared or interrupted; at least so many records that there is a middle. */
+  middle(least = 60_000): Sample {
+    return sample(Math.max(least, Math.min(this.rows, 200_000)))
   }
 
   /** A sound file that the naive loader can take. */

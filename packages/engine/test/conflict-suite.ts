@@ -15,7 +15,7 @@ import { Random } from './support/random.ts'
 import { LONG, SEED } from './support/small-load.ts'
 import { temporaryFolder } from './support/temporary-folder.ts'
 
-const ROUNDS = LONG ? 40 : 4
+const ROUNDS = LONG ? 40 : 3
 
 /** A record as the source has it; `amount` below 0 is refused by the table, `name` is unique where the test says so. */
 type Record = { id: string; name: string; amount: number }

@@ -13,7 +13,7 @@ import { twin } from './twin/twin.ts'
 
 const KEYS = ['a', 'b', 'ключ', '__proto__', 'a "b"\n']
 const ENCODINGS: Encoding[] = ['pg-binary', 'pg-text', 'sqlite-page']
-const RUNS = Number(process.env.SLUICE_TEST_SEEDS ?? 30)
+const RUNS = Number(process.env.SLUICE_TEST_SEEDS ?? 20)
 
 function column(name: string, cell: number, kind: 'text' | 'json' | 'integer', encoding: Encoding): ProgramColumn {
   const isPg = encoding !== 'sqlite-page'

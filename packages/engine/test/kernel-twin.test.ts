@@ -10,7 +10,7 @@ import { hostileProgram } from './support/hostile-program.ts'
 import { Random } from './support/random.ts'
 
 const ENCODINGS: Encoding[] = ['pg-binary', 'pg-text', 'sqlite-page']
-const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 30)
+const SEEDS = Number(process.env.SLUICE_TEST_SEEDS ?? 20)
 const FIRST_SEED = Number(process.env.SLUICE_TEST_FIRST_SEED ?? 1)
 
 const TEXT = columnOf({ name: 'text' })

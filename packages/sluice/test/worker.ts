@@ -9,7 +9,7 @@ export interface StartedWorker {
 
 /** Starts `sluice worker` and waits until it works. */
 export async function startWorker(folder: string, env: Record<string, string>): Promise<StartedWorker> {
-  const timeout = LONG ? 14_400_000 : 110_000
+  const timeout = LONG ? 14_400_000 : 600_000
   const { child, ended } = start(['worker'], { cwd: folder, env, inputStaysOpen: true, timeout })
   await new Promise<void>((resolve, reject) => {
     child.stderr.on('data', (text: string) => /working/.test(text) && resolve())

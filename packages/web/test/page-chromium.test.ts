@@ -11,8 +11,8 @@ import { openBrowser, reached, sample, seriousFindings, visit } from './browser.
 import { holdToProgress } from './progress-law.ts'
 
 const PAGE = join(import.meta.dirname, '../../sluice/page')
-/** 200 MB. */
-const RECORDS = 1_000_000
+/** 120 MB. */
+const RECORDS = 600_000
 const MOST_SCRIPT = 250 * 1024
 
 let browser: Browser
